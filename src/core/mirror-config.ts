@@ -1,0 +1,74 @@
+// The mirror config once it has been read: every default filled in, every name in its one canonical
+// form. core/config makes it from YAML; everything behind that works on this value alone.
+
+/** A registry as containerd names it: "gcr.io", "registry.corp:5000"; "*" stands for every registry. */
+export type Registry = string;
+
+export interface MirrorConfig {
+  /** In the order of trying. */
+  readonly mirrors: readonly Mirror[];
+  readonly privateRegistries: readonly PrivateRegistry[];
+  /** Where a registry is, if not at its own name; by registry. */
+  readonly upstreams: Readonly<Record<Registry, UpstreamSettings>>;
+  /** Service-account key for gcr.io, *.gcr.io and *.pkg.dev. */
+  readonly gcrKeyPath: string | null;
+  /** Docker config with the credentials of upstreams. */
+  readonly privateRegistryConfigPath: string | null;
+  readonly agent: AgentSettings;
+}
+
+export interface Mirror {
+  /** Canonical: "https://172.18.0.20:5000" or "https://172.18.0.20:5000/v2/team-a". */
+  readonly endpoint: string;
+  readonly hosts: readonly Registry[];
+  readonly tls: TlsSettings;
+  readonly pullCredentialConfigPath: string | null;
+  /** False: only digests are fetched here, tags are resolved upstream. */
+  readonly resolveTags: boolean;
+  readonly dialTimeoutMs: number | null;
+}
+
+export interface TlsSettings {
+  readonly caCertPath: string | null;
+  readonly clientCertPath: string | null;
+  readonly clientKeyPath: string | null;
+  readonly insecureSkipVerify: boolean;
+}
+
+export interface PrivateRegistry {
+  readonly host: Registry;
+  readonly caCertPath: string | null;
+  readonly pullCredentialConfigPath: string | null;
+}
+
+export interface UpstreamSettings {
+  readonly endpoint: string;
+  readonly caCertPath: string | null;
+}
+
+export interface AgentSettings {
+  /** "never": the upstream is not contacted, by containerd or by probes (air gap). */
+  readonly failover: "auto" | "never";
+  readonly probe: ProbeSettings;
+  readonly containerd: ContainerdSettings;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+export interface ProbeSettings {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Failed probes in a row until an endpoint is down. */
+  readonly fall: number;
+  /** Good probes in a row until it is up. */
+  readonly rise: number;
+}
+
+/** Null where the running daemon is to be asked. */
+export interface ContainerdSettings {
+  readonly configPath: string | null;
+  readonly certsDir: string | null;
+  readonly socket: string | null;
+  readonly binary: string | null;
+  readonly restart: "when-needed" | "never";
+  readonly restartCommand: readonly string[] | null;
+}
