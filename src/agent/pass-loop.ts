@@ -1,0 +1,79 @@
+// When to pass: at once when something changed, once more when something changed meanwhile, again a
+// little later when a pass failed, and now and then in any case. Never two at a time.
+
+export interface PassLoopOptions {
+  /** The safety net: a pass at least this often. */
+  readonly intervalMs: number;
+  /** The first wait after a failed pass; it doubles up to intervalMs. */
+  readonly retryMs: number;
+  /** Says whether a failure is the world's (tried again) or our own (thrown on, so that the process ends). */
+  readonly onFailure: (error: unknown) => "retry" | "throw";
+}
+
+export class PassLoop {
+  readonly #pass: () => Promise<void>;
+  readonly #options: PassLoopOptions;
+  readonly #failed = Promise.withResolvers<never>();
+  #running: Promise<void> | null = null;
+  #again = false;
+  #closed = false;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(pass: () => Promise<void>, options: PassLoopOptions) {
+    this.#pass = pass;
+    this.#options = options;
+    this.#failed.promise.catch(() => {});
+  }
+
+  /** Rejects when a pass failed by our own fault; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** Asks for a pass; resolves when one that began after this call has ended. */
+  async request(): Promise<void> {
+    if (this.#closed) return;
+    if (!this.#running) {
+      this.#running = this.#run();
+      return this.#running;
+    }
+    this.#again = true;
+    await this.#running;
+  }
+
+  /** Waits for the pass under way and begins no other. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    do {
+      this.#again = false;
+      await this.#passOnce();
+    } while (this.#again && !this.#closed);
+    this.#running = null;
+    if (!this.#closed) this.#timer = setTimeout(() => void this.request(), this.#waitMs());
+  }
+
+  async #passOnce(): Promise<void> {
+    try {
+      await this.#pass();
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      if (this.#options.onFailure(error) === "throw") {
+        this.#closed = true;
+        this.#failed.reject(error);
+      }
+    }
+  }
+
+  #waitMs(): number {
+    const { intervalMs, retryMs } = this.#options;
+    return this.#failures === 0 ? intervalMs : Math.min(intervalMs, retryMs * 2 ** (this.#failures - 1));
+  }
+}
