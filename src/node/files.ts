@@ -117,7 +117,8 @@ async function writeWithNewFolder(target: string, content: string | Buffer, opti
     await rename(aside, folder);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });
-    throw error;
+    if (!(await isFolder(folder))) throw error;
+    return replaceFile(target, content, options); // another writer was first with the folder
   }
   await syncFolder(dirname(folder));
 }
