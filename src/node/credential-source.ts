@@ -1,0 +1,103 @@
+// Reads what the operator gave an endpoint to authenticate with, from the files that the config names.
+// A file, entry or helper that is missing is this endpoint's problem alone, and no exception: others go on.
+
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
+import { type FoundCredential, findCredential, parseDockerConfig } from "../core/credentials/docker-config.ts";
+import { googleKeyProblem, unwrapGoogleKey } from "../core/credentials/google-key.ts";
+import { Secret } from "../core/credentials/secret.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import { askCredentialHelper, type HelperOptions } from "./credential-helper.ts";
+
+/** An endpoint, as far as its credential's source goes. */
+export type CredentialOwner = Pick<Endpoint, "role" | "url" | "credentialPath" | "gcrKeyPath">;
+
+export interface CredentialReading {
+  readonly credential: Credential;
+  /** Why there is no credential although one was named; null if all is well. */
+  readonly problem: string | null;
+  /** What works, but should be mended. */
+  readonly warning: string | null;
+}
+
+const MAX_BYTES = 1_000_000;
+
+/** Reads an endpoint's credential; a key file comes before an entry of a Docker config. */
+export async function readCredential(owner: CredentialOwner, options: HelperOptions): Promise<CredentialReading> {
+  if (owner.gcrKeyPath !== null) return readGoogleKey(owner.gcrKeyPath);
+  if (owner.credentialPath !== null) return readDockerConfig(owner, owner.credentialPath, options);
+  return { credential: NO_CREDENTIAL, problem: null, warning: null };
+}
+
+async function readGoogleKey(path: string): Promise<CredentialReading> {
+  const file = await readCredentialFile(path);
+  if ("problem" in file) return without(file.problem, null);
+  const problem = googleKeyProblem(file.text);
+  if (problem !== null) return without(`Cannot use "${path}": ${problem}`, file.warning);
+  return { credential: { kind: "googleKey", path, json: new Secret(file.text) }, problem: null, warning: file.warning };
+}
+
+async function readDockerConfig(
+  owner: CredentialOwner,
+  path: string,
+  options: HelperOptions,
+): Promise<CredentialReading> {
+  const file = await readCredentialFile(path);
+  if ("problem" in file) return without(file.problem, null);
+  const config = parseDockerConfig(file.text);
+  if (typeof config === "string") return without(`Cannot use "${path}": ${config}`, file.warning);
+  const found = await resolveHelper(findCredential(config, owner.url), options);
+  if (found.kind === "problem") return without(`Cannot use "${path}" for ${owner.url}: ${found.problem}`, file.warning);
+  if (found.kind === "absent") return absent(owner, path, file.warning);
+  return { credential: unwrapGoogleKey(found.credential, path), problem: null, warning: file.warning };
+}
+
+type Resolved = Exclude<FoundCredential, { kind: "helper" }>;
+
+async function resolveHelper(found: FoundCredential, options: HelperOptions): Promise<Resolved> {
+  if (found.kind !== "helper") return found;
+  const answer = await askCredentialHelper(found.helper, found.serverAddress, options);
+  return answer.kind === "absent" ? found.otherwise : answer;
+}
+
+// One Docker config serves all upstreams, and it is right that it does not know them all; a mirror's is its own.
+function absent(owner: CredentialOwner, path: string, warning: string | null): CredentialReading {
+  if (owner.role === "upstream") return without(null, warning);
+  return without(`Cannot use "${path}" for ${owner.url}: it has no entry for this registry`, warning);
+}
+
+function without(problem: string | null, warning: string | null): CredentialReading {
+  return { credential: NO_CREDENTIAL, problem, warning };
+}
+
+type CredentialFile = { readonly text: string; readonly warning: string | null } | { readonly problem: string };
+
+async function readCredentialFile(path: string): Promise<CredentialFile> {
+  try {
+    // Without O_NONBLOCK a pipe under that name would hold a thread for ever.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await file.stat();
+    if (stats.isDirectory()) return { problem: `Cannot read "${path}": it is a directory` };
+    if (!stats.isFile()) return { problem: `Cannot read "${path}": it is no regular file` };
+    const { mode, size } = stats;
+    if (size > MAX_BYTES) return { problem: `Cannot read "${path}": ${size} bytes are too many for a credential file` };
+    const readableByAll = (mode & 0o004) !== 0;
+    const warning = readableByAll ? `"${path}" holds credentials and every user can read it: chmod 0600` : null;
+    return { text: await file.readFile("utf8"), warning };
+  } catch (error) {
+    return { problem: `Cannot read "${path}": ${reasonOf(error)}` };
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  ENOTDIR: "a part of its path is no directory",
+  ELOOP: "its links lead in a circle",
+};
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+  return REASONS[code] ?? code;
+}
