@@ -4,8 +4,7 @@ import type { ContainerdVersion } from "./containerd-config/versions.ts";
 import { knowsDialTimeout } from "./containerd-config/versions.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type HostEntry, type HostsFile, hostsTomlPath, renderHostsToml } from "./hosts-toml.ts";
-import type { RouteDecision } from "./routes.ts";
-import { DEFAULT_REGISTRY } from "./routes.ts";
+import { DEFAULT_REGISTRY, type RouteDecision } from "./routes.ts";
 
 /** A CA, client certificate or key that the config names, read and found valid. */
 export interface TlsFile {
@@ -89,7 +88,7 @@ function compileEntry(endpoint: Endpoint, facts: NodeFacts): HostEntry {
     caPath: copyOf(tls.caCertPath, facts),
     client: certPath === null ? null : { certPath, keyPath: copyOf(tls.clientKeyPath, facts) },
     skipVerify: tls.insecureSkipVerify,
-    dialTimeoutMs: knowsDialTimeout(facts.containerdVersion) ? endpoint.dialTimeoutMs : null,
+    dialTimeoutMs: facts.containerdVersion && knowsDialTimeout(facts.containerdVersion) ? endpoint.dialTimeoutMs : null,
     authorization: facts.authorizationOf(endpoint),
   };
 }
