@@ -4,8 +4,8 @@
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { sha256 } from "./image.ts";
 import type { RegistryFile, RegistryFiles } from "./image-files.ts";
-import { sha256 } from "./image-files.ts";
 
 /** Where healthy answers come from; `upstream` is the root of a registry that speaks plain HTTP. */
 export type Source = { readonly files: RegistryFiles } | { readonly upstream: string };

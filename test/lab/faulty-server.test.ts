@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { BEHAVIOURS, type Behaviour, startFaultyServer } from "./faulty-server.ts";
-import { makeImageFiles, sha256 } from "./image-files.ts";
+import { sha256 } from "./image.ts";
+import { makeImageFiles } from "./image-files.ts";
 
 const files = makeImageFiles("app", "1", { layerBytes: 4096 });
 const blobPath = [...files.keys()].findLast((path) => path.includes("/blobs/")) ?? "";
