@@ -2,7 +2,7 @@
 // plugin is loaded: with a bad registry section containerd runs on without it, and systemd says "active".
 // Loading it costs 12 MB beyond node:http2 itself (15 MB), so it is imported where it is used (`await import`).
 
-import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { decodeMessage, encodeMessage } from "./cri-messages.ts";
 
 export interface CriVersion {
@@ -116,30 +116,35 @@ export class CriClient {
 
   #call(method: Method, request: object, options: { timeoutMs: number; signal?: AbortSignal }): Promise<unknown> {
     const { signal, timeoutMs } = options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    // Not gRPC's own deadline: containerd would learn of it and race us with an error of its own.
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const ends = signal ? AbortSignal.any([signal, timeout]) : timeout;
+    if (ends.aborted) return Promise.reject(ends.reason);
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         `/runtime.v1.${method.service}/${method.name}`,
         (message: object) => encodeMessage(method.request, message),
         (bytes: Buffer) => decodeMessage(method.response, bytes),
         request,
-        new Metadata(),
-        { deadline: Date.now() + timeoutMs },
         (error, response) => {
-          signal?.removeEventListener("abort", cancel);
+          ends.removeEventListener("abort", cancel);
           if (error === null) resolve(response);
-          else reject(signal?.aborted ? signal.reason : this.#explain(method, error, timeoutMs));
+          else if (signal?.aborted) reject(signal.reason);
+          else reject(this.#explain(method, error, timeout.aborted ? timeoutMs : null));
         },
       );
       const cancel = () => call.cancel();
-      signal?.addEventListener("abort", cancel, { once: true });
+      ends.addEventListener("abort", cancel, { once: true });
     });
   }
 
-  #explain(method: Method, error: ServiceError, timeoutMs: number): CriError {
-    const code = status[error.code] ?? "UNKNOWN";
+  #explain(method: Method, error: ServiceError, timedOutAfterMs: number | null): CriError {
     const what = `Cannot ${method.purpose} over the CRI at "${this.#socketPath}"`;
-    return new CriError(`${what}: ${reasonOf(error, timeoutMs)}`, { code, cause: error });
+    if (timedOutAfterMs !== null) {
+      const message = `${what}: no answer within ${timedOutAfterMs / 1000} s`;
+      return new CriError(message, { code: "DEADLINE_EXCEEDED", cause: error });
+    }
+    return new CriError(`${what}: ${reasonOf(error)}`, { code: status[error.code] ?? "UNKNOWN", cause: error });
   }
 }
 
@@ -151,9 +156,7 @@ function images(name: string, request: string, response: string, purpose: string
   return { service: "ImageService", name, request, response, purpose };
 }
 
-function reasonOf(error: ServiceError, timeoutMs: number): string {
-  const { code, details } = error;
-  if (code === status.DEADLINE_EXCEEDED) return `no answer within ${timeoutMs / 1000} s`;
+function reasonOf({ code, details }: ServiceError): string {
   if (code === status.UNIMPLEMENTED) {
     return `containerd runs, but its CRI plugin is not loaded (${details}); its log says why at "failed to load plugin"`;
   }

@@ -12,12 +12,12 @@ export interface KeyPair {
 
 export interface Authority extends KeyPair {
   /** Issues a certificate; `names` are SubjectAltNames as openssl writes them: "IP:127.0.0.1", "DNS:mirror.corp". */
-  issue(names: readonly string[], options?: { days?: number; client?: boolean }): KeyPair;
+  issue(names: readonly string[], options?: { expired?: boolean; client?: boolean }): KeyPair;
 }
 
 const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-/** Makes an authority; a certificate with negative `days` expired that long ago. */
+/** Makes an authority; what it issues as `expired` ended a day ago. */
 export function makeAuthority(name = "test authority"): Authority {
   const pair = inFolder((folder) => {
     const subject = ["-subj", `/CN=${name}`, "-addext", "keyUsage=critical,keyCertSign"];
@@ -27,14 +27,14 @@ export function makeAuthority(name = "test authority"): Authority {
   return { ...pair, issue: (names, options = {}) => issue(pair, names, options) };
 }
 
-function issue(ca: KeyPair, names: readonly string[], { days = 20, client = false }): KeyPair {
+function issue(ca: KeyPair, names: readonly string[], { expired = false, client = false }): KeyPair {
   return inFolder((folder) => {
     writeFileSync(join(folder, "ca"), ca.cert);
     writeFileSync(join(folder, "cakey"), ca.key);
     const subjectAltName = names.length > 0 ? `subjectAltName=${names.join(",")}\n` : "";
     writeFileSync(join(folder, "ext"), `${subjectAltName}extendedKeyUsage=${client ? "clientAuth" : "serverAuth"}\n`);
     openssl(folder, ["req", ...EC_KEY, "-keyout", "key", "-out", "request", "-subj", "/CN=127.0.0.1"]);
-    const signing = ["-CA", "ca", "-CAkey", "cakey", "-extfile", "ext", "-days", String(days)];
+    const signing = ["-CA", "ca", "-CAkey", "cakey", "-extfile", "ext", "-days", expired ? "-1" : "20"];
     openssl(folder, ["x509", "-req", "-in", "request", "-out", "cert", ...signing]);
     return readPair(folder);
   });

@@ -85,7 +85,8 @@ export async function forgetImage(containerd: Containerd, image: string): Promis
   // The CRI deletes the last name synchronously, which collects the blobs too.
   await containerd.cri.removeImage(image);
   const halfDone = join(containerd.dir, "var/lib/containerd/io.containerd.content.v1.content/ingest");
-  for (const name of await readdir(halfDone)) await rm(join(halfDone, name), { recursive: true, force: true });
+  const rmOptions = { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }; // a cancelled pull may still write
+  for (const name of await readdir(halfDone)) await rm(join(halfDone, name), rmOptions);
 }
 
 async function layOut(dir: string, { configToml }: ContainerdOptions) {

@@ -2,9 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { openBlackHole } from "./black-hole.ts";
 import { makeAuthority } from "./certificates.ts";
 import { forgetImage, startContainerd } from "./containerd.ts";
+import { startFaultyServer } from "./faulty-server.ts";
 import { buildImage } from "./image.ts";
+import { filesOf } from "./image-files.ts";
 import { CONTAINERD_VERSIONS, labMissing } from "./parts.ts";
 import { pushImage } from "./push-image.ts";
 import { startRegistry } from "./registry.ts";
@@ -42,6 +46,75 @@ for (const version of CONTAINERD_VERSIONS) {
     assert.deepEqual(await upstream.requests(), []);
   });
 }
+
+for (const version of CONTAINERD_VERSIONS) {
+  test(`forgetImage() ${version} drops a half-done download`, { skip }, async () => {
+    await using workspace = await createWorkspace();
+    const image = buildImage({ layerSizes: [500_000] });
+    await using mirror = await startFaultyServer({ source: { files: filesOf(image, "lab/hello", "1.0") } });
+    const containerd = await startContainerd(workspace, { version });
+    await containerd.writeHosts("gcr.io", `server = "${mirror.url}"\n\n[host]\n`);
+
+    await mirror.become("blob-stall");
+    const cut = containerd.cri.pullImage(IMAGE, { timeoutMs: 500 });
+    await assert.rejects(cut, { name: "CriError", code: "DEADLINE_EXCEEDED", message: /no answer within 0.5 s$/ });
+    await forgetImage(containerd, IMAGE);
+    await mirror.become("healthy");
+    await containerd.cri.pullImage(IMAGE);
+    const ranges = mirror.requests.map(({ headers }) => headers.range);
+    assert.deepEqual(new Set(ranges), new Set([undefined]));
+  });
+
+  test(`startContainerd() ${version} restarts; startRegistry() freezes, thaws, stops and starts`, {
+    skip,
+  }, async () => {
+    await using workspace = await createWorkspace();
+    const mirror = await startRegistry(workspace, "mirror");
+    await pushImage(buildImage(), { url: mirror.url, repository: "lab/hello", tag: "1.0" });
+    const containerd = await startContainerd(workspace, { version });
+    await containerd.writeHosts("gcr.io", `server = "${mirror.url}"\n\n[host]\n`);
+
+    mirror.freeze();
+    await assert.rejects(containerd.cri.pullImage(IMAGE, { timeoutMs: 300 }), { code: "DEADLINE_EXCEEDED" });
+    mirror.thaw();
+    await mirror.stop();
+    await assert.rejects(containerd.cri.pullImage(IMAGE), /connection refused/);
+    await mirror.start();
+    await containerd.restart();
+    assert.deepEqual(await containerd.cri.listImages(), []);
+    await containerd.cri.pullImage(IMAGE);
+    assert.equal((await containerd.cri.listImages()).length, 1);
+  });
+}
+
+test("startRegistry() tells who was let in, with htpasswd and with client certificates", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const authority = makeAuthority();
+  const tls = authority.issue(["IP:127.0.0.1"]);
+  const auth = { kind: "basic", username: "puller", password: "secret" } as const;
+  const registry = await startRegistry(workspace, "basic", { tls, auth, clientAuthority: authority });
+  const client = authority.issue([], { client: true });
+  const target = { url: registry.url, repository: "lab/hello", tag: "1.0", ca: authority.cert, ...client };
+  const authorization = `Basic ${Buffer.from("puller:secret").toString("base64")}`;
+
+  await assert.rejects(pushImage(buildImage(), target), /answered with 401/);
+  await pushImage(buildImage(), { ...target, authorization });
+  const answers = new Set((await registry.requests()).map((request) => `${request.status} ${request.authorized}`));
+  assert.deepEqual(answers, new Set(["401 false", "202 true", "201 true"]));
+  const { ca, repository, url, tag } = target;
+  await assert.rejects(pushImage(buildImage(), { ca, repository, url, tag, authorization }), /certificate|socket/i);
+});
+
+test("openBlackHole() swallows packets to one port until it is closed", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const registry = await startRegistry(workspace, "mirror");
+  const target = { url: registry.url, repository: "lab/hello", tag: "1.0" };
+  const hole = await openBlackHole(workspace, registry.port);
+  const pushed = pushImage(buildImage(), target).then(() => "pushed");
+  assert.equal(await Promise.race([pushed, delay(300, "silent")]), "silent");
+  await hole.close();
+  assert.equal(await pushed, "pushed"); // the kernel sends its SYN again
+});
 
 function hostsToml({ ca, mirror, upstream }: { ca: string; mirror: string; upstream: string }): string {
   return `server = "${upstream}"\nca = "${ca}"\n\n[host."${mirror}"]\n  ca = "${ca}"\n`;

@@ -32,8 +32,8 @@ export interface RegistryRequest {
   /** With query: "/v2/lab/hello/manifests/1.0?ns=gcr.io" */
   readonly path: string;
   readonly status: number;
-  /** Who was let in; null where nobody is asked for credentials, or they were wrong or absent. */
-  readonly user: string | null;
+  /** Credentials were needed, and it had the right ones. */
+  readonly authorized: boolean;
   /** "containerd/1.6.20~ds1" */
   readonly userAgent: string;
 }
@@ -153,24 +153,29 @@ async function untilLogged(daemon: Daemon, url: string, client: KeyPair | undefi
   await daemon.waitForLine((line) => line.includes(mark));
 }
 
+type LogEntry = Record<string, string | number | undefined>;
+
 function parseRequests(lines: readonly string[]): RegistryRequest[] {
-  return lines.flatMap((line) => {
-    if (!line.startsWith("{") || !line.includes('"http.request.uri"') || line.includes("/v2/?mark=")) return [];
-    const entry = JSON.parse(line) as Record<string, string | number | undefined>;
+  const entries = lines.flatMap(parseEntry);
+  const authorized = new Set(entries.filter(({ msg }) => msg === "authorized request").map(requestId));
+  return entries.flatMap((entry) => {
     const status = statusOf(entry);
     if (status === null) return [];
-    const text = (key: string) => String(entry[key] ?? "");
-    return {
-      method: text("http.request.method"),
-      path: text("http.request.uri"),
-      status,
-      user: text("auth.user.name") || null,
-      userAgent: text("http.request.useragent"),
-    };
+    const [method, path, userAgent] = ["method", "uri", "useragent"].map((key) => String(entry[`http.request.${key}`]));
+    return { method, path, userAgent, status, authorized: authorized.has(requestId(entry)) } as RegistryRequest;
   });
 }
 
-function statusOf(entry: Record<string, string | number | undefined>): number | null {
+function parseEntry(line: string): LogEntry[] {
+  if (!line.startsWith("{") || !line.includes('"http.request.uri"') || line.includes("/v2/?mark=")) return [];
+  return [JSON.parse(line) as LogEntry];
+}
+
+function requestId(entry: LogEntry): string {
+  return String(entry["http.request.id"]);
+}
+
+function statusOf(entry: LogEntry): number | null {
   const message = String(entry.msg ?? "");
   if (message.startsWith("response completed")) return Number(entry["http.response.status"]);
   if (message.startsWith("error authorizing context")) return 401;
