@@ -1,0 +1,214 @@
+// A small HTTP client for probes, on node:http alone: undici and fetch need WebAssembly, which --jitless and
+// MemoryDenyWriteExecute take away, and 10 MB. Connections are kept, but not for long: containerd opens new
+// ones for each pull, and what fails only for new ones (a full backlog, a new certificate) is not seen on an old one.
+
+import { hash } from "node:crypto";
+import { once } from "node:events";
+import {
+  Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { chooseProxy, type ProxyEnvironment } from "../core/proxy.ts";
+import { type ConnectionTools, certificateExpiryOf, openConnection, proxyHeaders, type Route } from "./connection.ts";
+import { createSharedLookup } from "./lookup.ts";
+import { explainError, explainTimeout, type Phase, RequestFailure } from "./request-failure.ts";
+import { TlsContexts, type TlsMaterial } from "./tls-material.ts";
+
+export interface HttpRequest {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsMaterial;
+  readonly proxy: ProxyEnvironment;
+  /** From the first step until the last byte of the body. */
+  readonly timeoutMs: number;
+  /** What comes after so many bytes is not read. */
+  readonly maxBodyBytes: number;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly certificateExpiresAtMs: number | null;
+}
+
+const MAX_CONNECTION_AGE_MS = 15_000;
+const IDLE_CONNECTION_MS = 60_000;
+
+export class HttpClient {
+  readonly #agent: ConnectionAgent;
+  readonly #tools: Omit<ConnectionTools, "onPhase">;
+
+  constructor({ contexts = new TlsContexts(), maxConnectionAgeMs = MAX_CONNECTION_AGE_MS } = {}) {
+    this.#agent = new ConnectionAgent(maxConnectionAgeMs);
+    this.#tools = { contexts, lookup: createSharedLookup() };
+  }
+
+  /** Sends a GET. Throws RequestFailure when no whole answer came in time, and the signal's reason when aborted. */
+  async get(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    const exchange = new Exchange(request, this.#tools);
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    const timer = setTimeout(() => stop.abort(), request.timeoutMs);
+    try {
+      signal.throwIfAborted();
+      return await exchange.run(this.#agent, stop.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw stop.signal.aborted ? explainTimeout(request.timeoutMs, exchange) : explainError(error, exchange);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Ends the idle connections; requests in flight are ended by their signals. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** One request: how far it has come, and on which connection. */
+class Exchange {
+  phase: Phase = "lookup";
+  readonly proxied: boolean;
+  readonly #request: HttpRequest;
+  readonly #route: Route;
+  readonly #tools: ConnectionTools;
+  #sent: ClientRequest | null = null;
+
+  constructor(request: HttpRequest, tools: Omit<ConnectionTools, "onPhase">) {
+    const { url, tls } = request;
+    this.#request = request;
+    this.#route = { url, tls, proxy: chooseProxy(url, request.proxy) };
+    this.#tools = { ...tools, onPhase: (phase) => this.#enter(phase) };
+    this.proxied = this.#route.proxy !== null;
+  }
+
+  get expiresAtMs(): number | null {
+    return certificateExpiryOf(this.#sent?.socket ?? null);
+  }
+
+  async run(agent: ConnectionAgent, signal: AbortSignal): Promise<HttpAnswer> {
+    try {
+      return await this.#attempt(agent, signal);
+    } catch (error) {
+      // The server may have closed an idle connection just as we took it: that says nothing about the server.
+      if (signal.aborted || !this.#sent?.reusedSocket || this.phase !== "response") throw error;
+      return this.#attempt(null, signal);
+    }
+  }
+
+  async #attempt(agent: ConnectionAgent | null, signal: AbortSignal): Promise<HttpAnswer> {
+    const sent = this.#send(agent, signal);
+    this.#sent = sent;
+    const [answer] = (await once(sent, "response")) as [IncomingMessage];
+    this.phase = "body";
+    const body = await readBody(answer, this.#request.maxBodyBytes);
+    this.#refuseExpired();
+    return {
+      status: answer.statusCode ?? 0,
+      headers: answer.headers,
+      body,
+      certificateExpiresAtMs: this.expiresAtMs,
+    };
+  }
+
+  /** Without an agent the connection is new, and closed afterwards. */
+  #send(agent: ConnectionAgent | null, signal: AbortSignal): ClientRequest {
+    const { url, headers } = this.#request;
+    const { proxy } = this.#route;
+    const inTheClear = proxy !== null && url.protocol === "http:";
+    const open = (): Promise<Socket> => openConnection(this.#route, this.#tools, signal);
+    const options = {
+      method: "GET",
+      path: inTheClear ? url.href : url.pathname + url.search,
+      headers: { Host: url.host, "User-Agent": "mirror-agent", ...(inTheClear ? proxyHeaders(proxy) : {}), ...headers },
+      signal,
+      ...(agent ? { agent, open, poolKey: poolKeyOf(this.#route) } : { createConnection: openWith(open) }),
+    };
+    const request = httpRequest(options).on("socket", () => this.#enter("response"));
+    // After the answer has begun, errors also reach whoever reads the body.
+    request.on("error", () => {});
+    request.end();
+    return request;
+  }
+
+  #enter(phase: Phase): void {
+    this.phase = phase;
+  }
+
+  /** On a connection that is kept the certificate was good once. */
+  #refuseExpired(): void {
+    const { expiresAtMs } = this;
+    if (expiresAtMs === null || expiresAtMs > Date.now() || this.#request.tls.insecureSkipVerify) return;
+    const since = new Date(expiresAtMs).toISOString();
+    throw new RequestFailure("certificate-expired", `certificate has been expired since ${since}`, { expiresAtMs });
+  }
+}
+
+async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= maxBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes);
+}
+
+/** Connections with other trust, another client or another proxy are never shared. */
+function poolKeyOf({ url, proxy, tls }: Route): string {
+  return hash("sha256", JSON.stringify([url.origin, proxy?.href, tls]));
+}
+
+/** As node:http declares it; with an error there is no socket. */
+type Opened = (error: Error | null, socket: Duplex) => void;
+
+interface OpeningOptions {
+  readonly open: () => Promise<Socket>;
+  readonly poolKey: string;
+}
+
+function openWith(open: () => Promise<Socket>) {
+  return (_options: object, opened: Opened): undefined => {
+    open().then(
+      (socket) => opened(null, socket),
+      (error) => (opened as (error: Error) => void)(error),
+    );
+  };
+}
+
+/** node:http's pool, with connections that we open, and that grow old. */
+class ConnectionAgent extends Agent {
+  readonly #maxAgeMs: number;
+  readonly #openedAt = new WeakMap<object, number>();
+
+  constructor(maxAgeMs: number) {
+    super({ keepAlive: true, maxFreeSockets: 1, timeout: IDLE_CONNECTION_MS });
+    this.#maxAgeMs = maxAgeMs;
+  }
+
+  override getName(options?: object): string {
+    return (options as OpeningOptions).poolKey;
+  }
+
+  override createConnection(options: object, opened: Opened): undefined {
+    return openWith((options as OpeningOptions).open)(options, (error, socket) => {
+      if (socket) this.#openedAt.set(socket, performance.now());
+      opened(error, socket);
+    });
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    const age = performance.now() - (this.#openedAt.get(socket) ?? 0);
+    return age < this.#maxAgeMs && Boolean(super.keepSocketAlive(socket));
+  }
+}

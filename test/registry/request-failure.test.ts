@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ProbeReason } from "../../src/core/probe-result.ts";
+import { explainError, explainTimeout, type Phase, RequestFailure } from "../../src/registry/request-failure.ts";
+
+function errorWith(code: string, message = "message"): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+const STRAIGHT = { proxied: false, expiresAtMs: 7 };
+
+const PHASES: readonly (readonly [Phase, ProbeReason, ProbeReason])[] = [
+  ["lookup", "dns", "proxy"],
+  ["connect", "connect-timeout", "proxy"],
+  ["proxy", "proxy", "proxy"],
+  ["tls", "tls-timeout", "tls-timeout"],
+  ["response", "response-timeout", "response-timeout"],
+  ["body", "body-stall", "body-stall"],
+];
+
+describe("explainTimeout() goes by the phase", () => {
+  for (const [phase, straight, proxied] of PHASES) {
+    test(`${phase} is ${straight}, through a proxy ${proxied}`, () => {
+      const failure = explainTimeout(2000, { ...STRAIGHT, phase });
+      assert.equal(failure.reason, straight);
+      assert.match(failure.message, / within 2000 ms$/);
+      assert.equal(failure.certificateExpiresAtMs, 7);
+      assert.equal(explainTimeout(2000, { phase, proxied: true, expiresAtMs: null }).reason, proxied);
+    });
+  }
+});
+
+const CODES: readonly (readonly [string, ProbeReason])[] = [
+  ["ECONNREFUSED", "refused"],
+  ["ETIMEDOUT", "connect-timeout"],
+  ["EHOSTUNREACH", "unreachable"],
+  ["ENETUNREACH", "unreachable"],
+  ["EMFILE", "unreachable"],
+  ["ENOTFOUND", "dns"],
+  ["EAI_AGAIN", "dns"],
+  ["ECONNRESET", "connection-reset"],
+  ["EPIPE", "connection-reset"],
+  ["EPROTO", "tls"],
+  ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "tls"],
+  ["ERR_OSSL_PEM_NO_START_LINE", "tls"],
+  ["HPE_INVALID_CONSTANT", "not-a-registry"],
+];
+
+describe("explainError() goes by the code", () => {
+  for (const [code, reason] of CODES) {
+    test(`${code} is ${reason}`, () => {
+      assert.equal(explainError(errorWith(code), { ...STRAIGHT, phase: "response" }).reason, reason);
+    });
+  }
+
+  test("before the tunnel it is the proxy", () => {
+    const circumstances = { proxied: true, expiresAtMs: null, phase: "connect" } as const;
+    assert.equal(explainError(errorWith("ECONNREFUSED"), circumstances).reason, "proxy");
+    assert.equal(explainError(errorWith("ECONNRESET"), { ...circumstances, phase: "tls" }).reason, "connection-reset");
+  });
+
+  test("the first of several addresses counts", () => {
+    const error = new AggregateError([errorWith("EHOSTUNREACH"), errorWith("ECONNREFUSED")]);
+    assert.equal(explainError(error, { ...STRAIGHT, phase: "connect" }).reason, "unreachable");
+  });
+
+  test("a failure is kept, and a fault of ours is thrown", () => {
+    const failure = new RequestFailure("redirect-loop", "detail");
+    assert.equal(explainError(failure, { ...STRAIGHT, phase: "body" }), failure);
+    assert.throws(() => explainError(new TypeError("ours"), { ...STRAIGHT, phase: "body" }), TypeError);
+  });
+});
