@@ -73,6 +73,8 @@ export class CriClient {
       "grpc.enable_http_proxy": 0,
       // kubelet's bound: the list of a node with thousands of images is longer than gRPC's own 4 MiB.
       "grpc.max_receive_message_length": 16 * 1024 * 1024,
+      // Otherwise a new client inherits the wait, and not the error, of one that could not connect.
+      "grpc.use_local_subchannel_pool": 1,
       // gRPC's own are 1 s and 120 s: too long after a restart of containerd.
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 1000,
