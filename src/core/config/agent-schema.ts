@@ -1,0 +1,67 @@
+// The `agent` section of the mirror config: everything that is ours and not bmctl's. All of it is optional.
+
+import { z } from "zod";
+import { choice, count, duration, endpoint, list, path, registryKey, section, wrong } from "./schema-parts.ts";
+
+const upstreamSchema = section("an upstream with its endpoint", {
+  endpoint: endpoint.meta({ description: "URL of the registry.", examples: ["https://gcr.io"] }),
+  caCertPath: path("upstream-ca.crt").meta({ description: "CA of the registry's certificate, PEM." }),
+});
+
+const probeSchema = section("a map of probe settings", {
+  interval: duration({ least: "100ms", most: "1h" }).meta({ description: "Time between two probes. Default: 5s." }),
+  timeout: duration({ least: "50ms", most: "1m" }).meta({
+    description: "Time for one probe, at most the interval. Default: 2s, or the interval if that is shorter.",
+  }),
+  fall: count.meta({ description: "Failed probes in a row until an endpoint is down. Default: 2." }),
+  rise: count.meta({ description: "Good probes in a row until an endpoint is up again. Default: 2." }),
+});
+
+const containerdSchema = section("a map of containerd settings", {
+  configPath: path("config.toml", "/etc/containerd").meta({
+    description: "containerd's config.toml. Default: the running daemon's.",
+  }),
+  certsDir: path("certs.d", "/etc/containerd").meta({
+    description: "Folder of the hosts.toml files. Default: the running daemon's.",
+  }),
+  socket: path("containerd.sock", "/run/containerd").meta({
+    description: "containerd's socket. Default: the running daemon's.",
+  }),
+  binary: path("containerd", "/usr/bin").meta({ description: "containerd's binary. Default: the running daemon's." }),
+  restart: choice(["when-needed", "never"]).meta({
+    description: "Whether containerd may be restarted where nothing else will do. Default: when-needed.",
+  }),
+  restartCommand: list(
+    "a list of words such as [systemctl, restart, containerd.service]",
+    z.string(wrong("a text")).min(1, wrong("a text")),
+    1,
+  ).meta({
+    description: "What restarts containerd, without a shell. Default: through systemd.",
+    examples: [["systemctl", "restart", "containerd.service"]],
+  }),
+});
+
+const logSchema = section("a map of log settings", {
+  level: choice(["debug", "info", "warn", "error"]).meta({
+    description: "Least urgent lines that are logged. Default: info.",
+  }),
+});
+
+/** All keys of `agent`. */
+export const agentSchema = section("a map of settings", {
+  failover: choice(["auto", "never"]).meta({
+    description: "never: the upstream is never contacted (air gap). Default: auto.",
+  }),
+  upstreams: z
+    .record(registryKey, upstreamSchema, wrong("a map from registry to upstream"))
+    .nullish()
+    .meta({
+      description: "Where registries are, if not at their own names.",
+      examples: [{ "gcr.io": { endpoint: "https://gcr.io" } }],
+    }),
+  probe: probeSchema.nullish().meta({ description: "How endpoints are probed." }),
+  containerd: containerdSchema.nullish().meta({ description: "Where containerd is and how it is restarted." }),
+  log: logSchema.nullish().meta({ description: "What is logged." }),
+})
+  .nullish()
+  .meta({ description: "Settings of mirror-agent itself." });

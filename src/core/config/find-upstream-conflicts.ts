@@ -1,0 +1,81 @@
+// Rules between what the mirror config says of registries themselves (privateRegistries and
+// agent.upstreams) and between the settings of probes.
+
+import { type Conflict, conflict, isSet, type Loose, looseList, looseMap } from "./conflict.ts";
+import { parseDuration } from "./duration.ts";
+import { parseEndpointUrl } from "./endpoint-url.ts";
+import { PROBE_DEFAULTS } from "./probe-defaults.ts";
+import { parseRegistryName } from "./registry-name.ts";
+
+const ANY_DURATION = { least: "0ms", most: "9999h" };
+
+/** Everything that does not go together outside registryMirrors. */
+export function findUpstreamConflicts(file: Loose): Conflict[] {
+  const upstreams = looseMap(looseMap(file.agent).upstreams);
+  const registries = looseList(file.privateRegistries).map(looseMap);
+  return [
+    ...findRepeatedHosts(registries),
+    ...findRepeatedUpstreams(upstreams),
+    ...findCaConflicts(registries, upstreams),
+    ...findHttpConflicts(upstreams),
+    ...findProbeConflicts(looseMap(looseMap(file.agent).probe)),
+  ];
+}
+
+function findRepeatedHosts(registries: readonly Loose[]): Conflict[] {
+  const names = registries.map(({ host }) => registryOf(host));
+  return names.flatMap((name, index) => {
+    const first = names.indexOf(name);
+    if (name === null || first === index) return [];
+    const text = `"${name}" stands already in privateRegistries[${first}], expected each registry once`;
+    return [conflict(["privateRegistries", index, "host"], text)];
+  });
+}
+
+function findRepeatedUpstreams(upstreams: Loose): Conflict[] {
+  const keys = Object.keys(upstreams);
+  const names = keys.map(registryOf);
+  return keys.flatMap((key, index) => {
+    const first = names.indexOf(names[index] ?? null);
+    if (names[index] === null || first === index) return [];
+    return [conflict(["agent", "upstreams", key], `it is the same registry as "${keys[first]}", expected each once`)];
+  });
+}
+
+function findCaConflicts(registries: readonly Loose[], upstreams: Loose): Conflict[] {
+  const caOf = new Map(registries.map(({ host, caCertPath }) => [registryOf(host), caCertPath]));
+  return Object.entries(upstreams).flatMap(([key, upstream]) => {
+    const [here, there] = [looseMap(upstream).caCertPath, caOf.get(registryOf(key))];
+    if (!isSet(here) || !isSet(there) || here === there) return [];
+    const text = `privateRegistries names another caCertPath for "${registryOf(key)}", expected one`;
+    return [conflict(["agent", "upstreams", key, "caCertPath"], text)];
+  });
+}
+
+function findHttpConflicts(upstreams: Loose): Conflict[] {
+  return Object.entries(upstreams).flatMap(([key, upstream]) => {
+    const { endpoint, caCertPath } = looseMap(upstream);
+    const url = typeof endpoint === "string" ? parseEndpointUrl(endpoint) : null;
+    if (!url?.ok || !url.value.startsWith("http:") || !isSet(caCertPath)) return [];
+    const text = `the endpoint "${url.value}" is http, expected no TLS settings, or https`;
+    return [conflict(["agent", "upstreams", key, "caCertPath"], text)];
+  });
+}
+
+function findProbeConflicts(probe: Loose): Conflict[] {
+  const timeoutMs = durationOf(probe.timeout);
+  const intervalMs = durationOf(probe.interval) ?? PROBE_DEFAULTS.intervalMs;
+  if (timeoutMs === null || timeoutMs <= intervalMs) return [];
+  const text = `it is longer than the interval of ${intervalMs} ms, expected at most that`;
+  return [conflict(["agent", "probe", "timeout"], text)];
+}
+
+function registryOf(text: unknown): string | null {
+  const name = typeof text === "string" ? parseRegistryName(text) : null;
+  return name?.ok ? name.value : null;
+}
+
+function durationOf(text: unknown): number | null {
+  const duration = typeof text === "string" ? parseDuration(text, ANY_DURATION) : null;
+  return duration?.ok ? duration.value : null;
+}
