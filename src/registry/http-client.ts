@@ -22,6 +22,8 @@ import { TlsContexts, type TlsMaterial } from "./tls-material.ts";
 export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Makes it a POST; token servers take secrets in a form. */
+  readonly body?: string;
   readonly tls: TlsMaterial;
   readonly proxy: ProxyEnvironment;
   /** From the first step until the last byte of the body. */
@@ -49,7 +51,7 @@ export class HttpClient {
     this.#tools = { contexts, lookup: createSharedLookup() };
   }
 
-  /** Sends a GET. Throws RequestFailure when no whole answer came in time, and the signal's reason when aborted. */
+  /** Sends a GET, or a POST where there is a body. Throws RequestFailure when no whole answer came in time, and the signal's reason when aborted. */
   async get(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const exchange = new Exchange(request, this.#tools);
     const stop = new AbortController();
@@ -122,12 +124,12 @@ class Exchange {
 
   /** Without an agent the connection is new, and closed afterwards. */
   #send(agent: ConnectionAgent | null, signal: AbortSignal): ClientRequest {
-    const { url, headers } = this.#request;
+    const { url, headers, body } = this.#request;
     const { proxy } = this.#route;
     const inTheClear = proxy !== null && url.protocol === "http:";
     const open = (): Promise<Socket> => openConnection(this.#route, this.#tools, signal);
     const options = {
-      method: "GET",
+      method: body === undefined ? "GET" : "POST",
       path: inTheClear ? url.href : url.pathname + url.search,
       headers: { Host: url.host, "User-Agent": "mirror-agent", ...(inTheClear ? proxyHeaders(proxy) : {}), ...headers },
       signal,
@@ -136,7 +138,7 @@ class Exchange {
     const request = httpRequest(options).on("socket", () => this.#enter("response"));
     // After the answer has begun, errors also reach whoever reads the body.
     request.on("error", () => {});
-    request.end();
+    request.end(body);
     return request;
   }
 

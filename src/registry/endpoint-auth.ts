@@ -1,0 +1,148 @@
+// Authenticates the agent's own requests to one endpoint's server as containerd would, and remembers what the
+// server takes. A refused credential is not tried again with every probe: a thousand nodes that ask every five
+// seconds lock an account in no time.
+
+import {
+  type AuthAnswer,
+  directAuthorization,
+  type PresentedCredential,
+  tokenServerCredential,
+} from "../core/credentials/auth-answer.ts";
+import { bearerAuthorization, sameCredential } from "../core/credentials/credential.ts";
+import type { Secret } from "../core/credentials/secret.ts";
+import { askRegistry } from "./auth-probe.ts";
+import { RequestFailure } from "./request-failure.ts";
+import type { Send } from "./send.ts";
+import { requestToken } from "./token.ts";
+
+export interface EndpointAuthOptions {
+  /** "https://172.18.0.20:5000" */
+  readonly origin: string;
+  readonly send: Send;
+  readonly nowMs: () => number;
+}
+
+interface HeldToken {
+  readonly authorization: Secret;
+  readonly renewAtMs: number;
+}
+
+type TokenRealm = AuthAnswer & { readonly kind: "bearer" };
+
+const RETRY_REFUSED_MS = 60_000;
+/** A token is renewed before it ends: the request that carries it has to arrive. */
+const USED_SHARE = 0.75;
+
+export class EndpointAuth {
+  readonly #options: EndpointAuthOptions;
+  #credential: PresentedCredential = { kind: "none" };
+  #answer: AuthAnswer = { kind: "unknown" };
+  #askAgainAtMs = 0;
+  /** The answer no longer fits what the server does; it holds until there is a new one. */
+  #stale = false;
+  #held = new Map<string, HeldToken>();
+
+  constructor(options: EndpointAuthOptions) {
+    this.#options = options;
+  }
+
+  /** What the server takes, as far as it is known; the same object until it changes. */
+  get answer(): AuthAnswer {
+    return this.#answer;
+  }
+
+  /** Uses this credential from now on. A changed one is asked about anew; a renewed Google token is no change. */
+  present(credential: PresentedCredential): void {
+    if (samePresented(credential, this.#credential)) return;
+    const renewed = credential.kind === "googleToken" && this.#credential.kind === "googleToken";
+    this.#credential = credential;
+    this.#held.clear();
+    if (!renewed || this.#answer.kind === "refused") this.#answer = { kind: "unknown" };
+  }
+
+  /** Asks the server what it takes, unless that is known. Throws RequestFailure where nobody answers. */
+  async ask(signal: AbortSignal): Promise<AuthAnswer> {
+    const { origin, send, nowMs } = this.#options;
+    const known = this.#answer.kind !== "unknown" && !this.#stale;
+    if (known && (this.#answer.kind !== "refused" || nowMs() < this.#askAgainAtMs)) return this.#answer;
+    const credential = this.#credential;
+    const answer = await askRegistry({ origin, credential, send }, signal);
+    if (credential === this.#credential) this.#learn(answer);
+    return this.#answer;
+  }
+
+  /** The header that a request without scopes can carry at once; null where there is none, or none is needed. */
+  current(): Secret | null {
+    if (this.#answer.kind === "direct") return directAuthorization(this.#credential, this.#answer.scheme);
+    return this.#answer.kind === "bearer" ? this.#heldFor("") : null;
+  }
+
+  /**
+   * The header for a second try after a 401; `rejected`: the first try carried one. Null where there is no
+   * credential. Throws RequestFailure "unauthorized" where the one that there is is not taken.
+   * `scopes` are for a token server: "repository:library/busybox:pull".
+   */
+  async authorize(
+    { rejected, scopes }: { rejected: boolean; scopes: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<Secret | null> {
+    if (this.#credential.kind === "none") return null;
+    // It was taken before: a token was withdrawn, a password changed, or the registry itself.
+    if (rejected || this.#answer.kind === "anonymous") {
+      this.#stale = true;
+      this.#held.clear();
+    }
+    const answer = await this.ask(signal);
+    switch (answer.kind) {
+      case "direct":
+        return directAuthorization(this.#credential, answer.scheme);
+      case "bearer":
+        return this.#heldFor(scopes.join(" ")) ?? this.#fetch(answer, scopes, signal);
+      case "refused":
+        throw new RequestFailure("unauthorized", `${answer.by} refuses our credential`);
+      case "unsupported":
+        throw new RequestFailure("unauthorized", answer.because);
+      case "unknown":
+      case "anonymous":
+      case "asks":
+        return null;
+    }
+    answer satisfies never;
+    return null;
+  }
+
+  #heldFor(key: string): Secret | null {
+    const held = this.#held.get(key);
+    return held !== undefined && this.#options.nowMs() < held.renewAtMs ? held.authorization : null;
+  }
+
+  async #fetch({ realm, service }: TokenRealm, scopes: readonly string[], signal: AbortSignal): Promise<Secret> {
+    const { send, nowMs } = this.#options;
+    const startedMs = nowMs();
+    const query = { realm, service, scopes, credential: tokenServerCredential(this.#credential) };
+    const answer = await requestToken(query, send, signal);
+    if (answer.kind === "failed") throw new RequestFailure("server-error", answer.because);
+    if (answer.kind === "refused") {
+      const by = new URL(realm).origin;
+      this.#learn({ kind: "refused", by });
+      throw new RequestFailure("unauthorized", `${by} refuses our credential`);
+    }
+    const authorization = bearerAuthorization(answer.token);
+    this.#held.set(scopes.join(" "), { authorization, renewAtMs: startedMs + answer.lifetimeMs * USED_SHARE });
+    return authorization;
+  }
+
+  #learn(answer: AuthAnswer): void {
+    this.#stale = false;
+    this.#askAgainAtMs = this.#options.nowMs() + RETRY_REFUSED_MS;
+    // The same answer stays the same object, so that who compares sees changes only.
+    if (JSON.stringify(answer) !== JSON.stringify(this.#answer)) this.#answer = answer;
+  }
+}
+
+function samePresented(a: PresentedCredential, b: PresentedCredential): boolean {
+  if (a.kind === "googleToken" || b.kind === "googleToken") {
+    return a.kind === "googleToken" && b.kind === "googleToken" && a.token.equals(b.token);
+  }
+  return sameCredential(a, b);
+}

@@ -1,0 +1,109 @@
+// Changes a Google key into an access token with google-auth-library, which knows every kind of key file
+// (service account, workload identity, impersonation, ...) and is loaded only when there is one. Its HTTP client
+// is replaced by ours, for the node's own CAs, proxies and NO_PROXY networks. It always asks
+// oauth2.googleapis.com for a service account, whatever the key says (gtoken/getToken.js): the key's `token_uri`
+// is put in here, also as the audience that the token server checks.
+
+import type { AuthClient, JWTInput } from "google-auth-library";
+import { z } from "zod";
+import { Secret } from "../core/credentials/secret.ts";
+import type { Send } from "./send.ts";
+
+export interface GoogleToken {
+  readonly token: Secret;
+  readonly expiresAtMs: number;
+}
+
+const LIBRARY_TOKEN_URI = "https://oauth2.googleapis.com/token";
+const DEFAULT_UNIVERSE = "googleapis.com";
+/** Reading images is all that is asked for; gcr.io and Artifact Registry both go by it. */
+const SCOPES = ["https://www.googleapis.com/auth/devstorage.read_only"];
+const DEFAULT_LIFETIME_MS = 3_600_000;
+
+const keySchema = z.looseObject({
+  type: z.string(),
+  token_uri: z.string().optional(),
+  universe_domain: z.string().optional(),
+});
+
+/** Gets a new access token. Errors say what the server answered, and nothing of the request, which holds secrets. */
+export async function fetchGoogleToken(
+  keyJson: Secret,
+  { send, nowMs }: { send: Send; nowMs: () => number },
+  signal: AbortSignal,
+): Promise<GoogleToken> {
+  try {
+    const client = await createClient(keyJson, send, signal);
+    const headers = await client.getRequestHeaders();
+    const token = new Secret((headers.get("authorization") ?? "").replace(/^Bearer /i, ""));
+    return {
+      token,
+      expiresAtMs: client.credentials.expiry_date ?? expiryOfJwt(token) ?? nowMs() + DEFAULT_LIFETIME_MS,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    // Not as `cause`: the library's errors carry the request with the signed assertion.
+    throw new Error(describe(error));
+  }
+}
+
+async function createClient(keyJson: Secret, send: Send, signal: AbortSignal): Promise<AuthClient> {
+  const { GoogleAuth, JWT } = await import("google-auth-library");
+  const key = keySchema.parse(JSON.parse(keyJson.reveal()));
+  const tokenUri = key.token_uri ?? LIBRARY_TOKEN_URI;
+  const isJwt = key.type === "service_account";
+  const transporterOptions = { fetchImplementation: fetchWith({ send, tokenUri: isJwt ? tokenUri : null, signal }) };
+  if (!isJwt)
+    return new GoogleAuth({ scopes: SCOPES, clientOptions: { transporterOptions } }).fromJSON(key as JWTInput);
+  // In another universe the library signs its tokens itself, and refuses claims of ours.
+  const foreign = (key.universe_domain ?? DEFAULT_UNIVERSE) !== DEFAULT_UNIVERSE;
+  const client = new JWT({
+    scopes: SCOPES,
+    transporterOptions,
+    ...(foreign ? {} : { additionalClaims: { aud: tokenUri } }),
+  });
+  client.fromJSON(key as JWTInput);
+  return client;
+}
+
+interface Fetching {
+  readonly send: Send;
+  readonly tokenUri: string | null;
+  readonly signal: AbortSignal;
+}
+
+function fetchWith({ send, tokenUri, signal }: Fetching): typeof fetch {
+  return async (input, init) => {
+    const wanted = input instanceof Request ? input.url : String(input);
+    const url = new URL(tokenUri !== null && wanted === LIBRARY_TOKEN_URI ? tokenUri : wanted);
+    const headers = new Headers(init?.headers);
+    const { body = null } = init ?? {};
+    if (body instanceof URLSearchParams) headers.set("Content-Type", "application/x-www-form-urlencoded");
+    const method = init?.method === "POST" ? "POST" : "GET";
+    const answer = await send(
+      { method, url, headers: Object.fromEntries(headers), body: body === null ? null : String(body) },
+      signal,
+    );
+    const contentType = answer.headers["content-type"];
+    const text = answer.body.length === 0 ? null : answer.body.toString("utf8");
+    return new Response(text, { status: answer.status, headers: contentType ? { "Content-Type": contentType } : {} });
+  };
+}
+
+function expiryOfJwt(token: Secret): number | null {
+  const [, claims] = token.reveal().split(".");
+  if (claims === undefined) return null;
+  try {
+    const { exp } = JSON.parse(Buffer.from(claims, "base64url").toString("utf8")) as { exp?: unknown };
+    return typeof exp === "number" ? exp * 1000 : null;
+  } catch {
+    return null;
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown error";
+  const { status } = (error as { response?: { status?: number } }).response ?? {};
+  const message = error.message.split("\n")[0]?.slice(0, 300) ?? "";
+  return status === undefined ? message : `${status} ${message}`;
+}

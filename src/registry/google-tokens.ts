@@ -1,0 +1,157 @@
+// Keeps an access token at hand for each Google key. Tokens live for an hour, and each new one is a rewritten
+// hosts.toml: a token is renewed at half of its life, so that hours of failing renewals, not minutes, have to
+// pass before a pull meets an expired one, and the last good one is kept until it ends.
+
+import type { Credential } from "../core/credentials/credential.ts";
+import type { Secret } from "../core/credentials/secret.ts";
+import type { GoogleToken } from "./google-token.ts";
+
+export type GoogleKey = Credential & { kind: "googleKey" };
+
+/** What there is for a key now. */
+export interface GoogleTokenState {
+  /** Null where there is none that is still good. */
+  readonly token: GoogleToken | null;
+  /** Why there is none. */
+  readonly problem: string | null;
+  /** There is one, but its end is near and renewing fails. */
+  readonly warning: string | null;
+}
+
+export interface Clock {
+  nowMs(): number;
+  /** Runs once after so many milliseconds, unless it is cancelled. */
+  after(delayMs: number, run: () => void): { cancel(): void };
+}
+
+export interface GoogleTokensOptions {
+  readonly clock: Clock;
+  readonly fetchToken: (keyJson: Secret, signal: AbortSignal) => Promise<GoogleToken>;
+  /** A token was renewed, or has ended: time for a pass. */
+  readonly onChange: () => void;
+}
+
+const MIN_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 60_000;
+const FETCH_TIMEOUT_MS = 30_000;
+
+export class GoogleTokens {
+  readonly #options: GoogleTokensOptions;
+  readonly #renewals = new Map<string, Renewal>();
+
+  constructor(options: GoogleTokensOptions) {
+    this.#options = options;
+  }
+
+  /** The token for a key; waits for it only the first time. Each key is renewed until keepOnly() or close(). */
+  async tokenFor(key: GoogleKey): Promise<GoogleTokenState> {
+    const found = this.#renewals.get(key.json.reveal());
+    if (found !== undefined) {
+      await found.started;
+      return found.state();
+    }
+    const renewal = new Renewal(key, this.#options);
+    this.#renewals.set(key.json.reveal(), renewal);
+    await renewal.started;
+    return renewal.state();
+  }
+
+  /** Forgets the tokens of all other keys. */
+  keepOnly(keys: readonly GoogleKey[]): void {
+    const kept = new Set(keys.map((key) => key.json.reveal()));
+    for (const [json, renewal] of this.#renewals) {
+      if (kept.has(json)) continue;
+      renewal.close();
+      this.#renewals.delete(json);
+    }
+  }
+
+  close(): void {
+    this.keepOnly([]);
+  }
+}
+
+/** One key's token. */
+class Renewal {
+  /** Settled when the first token is there, or could not be had. */
+  readonly started: Promise<void>;
+  readonly #path: string;
+  readonly #json: Secret;
+  readonly #options: GoogleTokensOptions;
+  readonly #closing = new AbortController();
+  #token: GoogleToken | null = null;
+  #lifetimeMs = 0;
+  #failure: string | null = null;
+  #failures = 0;
+  #timers: { cancel(): void }[] = [];
+
+  constructor({ path, json }: GoogleKey, options: GoogleTokensOptions) {
+    this.#path = path;
+    this.#json = json;
+    this.#options = options;
+    this.started = this.#renew();
+  }
+
+  state(): GoogleTokenState {
+    const leftMs = this.#leftMs();
+    const failure = `Cannot get an access token with "${this.#path}": ${this.#failure}`;
+    if (leftMs <= 0) return { token: null, problem: failure, warning: null };
+    const near = this.#failure !== null && leftMs < this.#lifetimeMs / 4;
+    const warning = near ? `${failure}; the present one ends in ${Math.ceil(leftMs / 60_000)} min` : null;
+    return { token: this.#token, problem: null, warning };
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#cancelTimers();
+  }
+
+  async #renew(): Promise<void> {
+    const { fetchToken, clock } = this.#options;
+    try {
+      const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]);
+      const token = await fetchToken(this.#json, signal);
+      if (token.expiresAtMs <= clock.nowMs()) throw new Error("it has ended already: is this node's clock right?");
+      this.#token = token;
+      this.#lifetimeMs = token.expiresAtMs - clock.nowMs();
+      this.#failure = null;
+      this.#failures = 0;
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#failures += 1;
+    }
+    if (!this.#closing.signal.aborted) this.#schedule();
+  }
+
+  #schedule(): void {
+    const { clock, onChange } = this.#options;
+    const leftMs = this.#leftMs();
+    const delayMs =
+      this.#failures === 0 ? leftMs / 2 : Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (this.#failures - 1));
+    const again = async (): Promise<void> => {
+      await this.#renew();
+      if (!this.#closing.signal.aborted) onChange();
+    };
+    this.#cancelTimers();
+    this.#timers = [clock.after(Math.max(MIN_RETRY_MS, delayMs), () => void again())];
+    if (leftMs > 0) this.#timers.push(clock.after(leftMs, onChange));
+  }
+
+  #leftMs(): number {
+    return this.#token === null ? 0 : this.#token.expiresAtMs - this.#options.clock.nowMs();
+  }
+
+  #cancelTimers(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+  }
+}
+
+/** The real clock; its timers do not keep the program running. */
+export const SYSTEM_CLOCK: Clock = {
+  nowMs: () => Date.now(),
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs).unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
