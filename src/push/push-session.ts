@@ -1,0 +1,43 @@
+// What all parts of one push share: the registry, its gate, how to try again and whom to tell.
+
+import type { Distribution } from "../registry/distribution.ts";
+import type { Gate } from "../registry/gate.ts";
+import { type RetryOptions, retry } from "../registry/retry.ts";
+import type { OnPushEvent } from "./push-event.ts";
+
+export interface PushSession {
+  readonly registry: Distribution;
+  readonly retries: RetryOptions;
+  readonly stallTimeoutMs: number;
+  readonly finishTimeoutMs: number;
+  readonly onEvent: OnPushEvent;
+  readonly signal: AbortSignal;
+}
+
+export interface SessionOptions {
+  readonly registry: Distribution;
+  readonly gate: Gate;
+  readonly retries: number;
+  readonly backoffMs: number;
+  readonly stallTimeoutMs: number;
+  readonly onEvent: OnPushEvent;
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Manifests are small and finish an image, mounts cost nothing: both go before blobs, large blobs before small ones. */
+export const PRIORITY = { manifest: Number.MAX_SAFE_INTEGER, mount: Number.MAX_SAFE_INTEGER - 1 } as const;
+
+/** A registry on an object store first copies what it got before it answers. */
+const FINISH_TIMEOUT_MS = 600_000;
+
+export function openSession({ gate, retries, backoffMs, wait, ...rest }: SessionOptions): PushSession {
+  const onRetry: RetryOptions["onRetry"] = ({ message }, waitMs) => rest.onEvent({ kind: "retry", message, waitMs });
+  const options = { gate, retries, backoffMs, wait, onRetry };
+  return { ...rest, finishTimeoutMs: FINISH_TIMEOUT_MS, retries: options };
+}
+
+/** Runs one task against the registry: when there is room, and again when it failed for a while only. */
+export function attempt<T>(session: PushSession, priority: number, task: () => Promise<T>): Promise<T> {
+  return retry(task, { priority, options: session.retries }, session.signal);
+}
