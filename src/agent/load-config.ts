@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import type { TlsFile } from "../core/compile-node.ts";
 import { parseConfig } from "../core/config/parse-config.ts";
+import { placeOf } from "../core/config/places.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { readLastGood } from "../node/state.ts";
@@ -27,10 +28,10 @@ export async function loadConfig(path: string, nowMs: number): Promise<LoadedCon
   } catch (error) {
     return { text: null, config: null, tlsFiles: NO_FILES, issues: [unreadable(path, error as NodeJS.ErrnoException)] };
   }
-  const { config, issues, placeOf } = parseConfig(text);
+  const { config, issues, places } = parseConfig(text);
   if (!config) return { text, config: null, tlsFiles: NO_FILES, issues };
   const { files, problems } = await readTlsFiles(config, nowMs);
-  const all = [...issues, ...problems.map((problem) => ({ ...problem, ...placeOf(problem.at) }))];
+  const all = [...issues, ...problems.map((problem) => ({ ...problem, ...placeOf(places, problem.at) }))];
   return { text, config: hasErrors(problems) ? null : config, tlsFiles: files, issues: all };
 }
 

@@ -1,0 +1,203 @@
+// The daemon: what is in force, what is known, and a pass over the node whenever either changes.
+//
+// One direction: the config, probes and credentials come in, a pass decides and acts, events and
+// status go out. Everything outside is a port, so that the whole of it runs in memory in the tests.
+
+import type { Action } from "../core/action.ts";
+import type { ConfigIssue } from "../core/config-issue.ts";
+import { type Fights, foldDrift } from "../core/drift.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import type { MirrorConfig } from "../core/mirror-config.ts";
+import type { ProbeResult } from "../core/probe-result.ts";
+import { distinct, type Route, type RouteDecision, upstreamsThatMatter } from "../core/routes.ts";
+import type { KnownHealth, LastGood } from "../node/state.ts";
+import type { Event } from "../report/events.ts";
+import { type HealthChange, HealthTable } from "./health-table.ts";
+import type { LoadedConfig } from "./load-config.ts";
+import { eventsOfPass } from "./pass-events.ts";
+import { type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
+
+/** A config that was found valid and is in force, or is about to be. */
+export type ValidConfig = LoadedConfig & { readonly config: MirrorConfig; readonly text: string };
+
+/** What the agent wants to be told about from now on. */
+export interface Following {
+  readonly inForce: ValidConfig | null;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Everything that the agent knows, for status. */
+export interface AgentView {
+  readonly inForce: ValidConfig | null;
+  /** Why the config on disk is not in force; null if it is. */
+  readonly rejected: readonly ConfigIssue[] | null;
+  readonly appliedAtMs: number | null;
+  readonly decisions: readonly RouteDecision[];
+  readonly health: HealthTable;
+  readonly node: ObservedNode | null;
+}
+
+export interface AgentPorts {
+  readonly loadConfig: () => Promise<LoadedConfig>;
+  readonly loadLastGood: () => Promise<LoadedConfig | null>;
+  readonly saveLastGood: (lastGood: LastGood) => Promise<void>;
+  readonly saveHealth: (known: KnownHealth) => Promise<void>;
+  readonly readAuthorizations: (config: MirrorConfig) => Promise<(endpoint: Endpoint) => string | null>;
+  readonly observe: (config: MirrorConfig) => Promise<ObservedNode>;
+  /** Carries actions out. Only called under the lock. */
+  readonly perform: (actions: readonly Action[], config: MirrorConfig) => Promise<void>;
+  readonly underLock: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly follow: (following: Following) => void;
+  readonly emit: (event: Event) => void;
+  readonly publish: (view: AgentView) => void;
+  /** Asks for another pass soon. */
+  readonly requestPass: () => void;
+  readonly nowMs: () => number;
+}
+
+const NO_DECISIONS: readonly RouteDecision[] = [];
+
+export class Agent {
+  readonly #ports: AgentPorts;
+  readonly #health: HealthTable;
+  #inForce: ValidConfig | null = null;
+  #rejected: readonly ConfigIssue[] | null = null;
+  #appliedAtMs: number | null = null;
+  #routes: readonly Route[] = [];
+  #decisions = NO_DECISIONS;
+  #node: ObservedNode | null = null;
+  #fights: Fights = new Map();
+  #settled: ReadonlyMap<string, string> = new Map();
+  #changes: HealthChange[] = [];
+
+  constructor(ports: AgentPorts, known: KnownHealth) {
+    this.#ports = ports;
+    this.#health = new HealthTable(known, ports.nowMs());
+  }
+
+  /** One pass over config and node. Throws if the node cannot be read or changed; the next pass tries again. */
+  async pass(): Promise<void> {
+    const valid = await this.#chooseConfig(await this.#ports.loadConfig());
+    if (valid) await this.#reconcile(valid);
+    this.#follow();
+    this.#publish();
+  }
+
+  /** Takes in one probe of an endpoint that is followed. */
+  onProbe(endpoint: Endpoint, result: ProbeResult): void {
+    if (!this.#inForce) return;
+    const settings = this.#inForce.config.agent.probe;
+    const change = this.#health.fold(endpoint, result, { settings, nowMs: this.#ports.nowMs() });
+    if (change.before.state !== change.after.state) {
+      this.#changes.push(change);
+      this.#ports.requestPass();
+    }
+    this.#follow();
+    this.#publish();
+  }
+
+  /** Begins to fight again over files that were given up. */
+  forgetFights(): void {
+    this.#fights = new Map();
+  }
+
+  get view(): AgentView {
+    return {
+      inForce: this.#inForce,
+      rejected: this.#rejected,
+      appliedAtMs: this.#appliedAtMs,
+      decisions: this.#decisions,
+      health: this.#health,
+      node: this.#node,
+    };
+  }
+
+  // A config with errors changes nothing: the one in force stays, also across a restart of the agent.
+  async #chooseConfig(loaded: LoadedConfig): Promise<ValidConfig | null> {
+    if (isValid(loaded)) {
+      this.#rejected = null;
+      return loaded;
+    }
+    this.#inForce ??= await this.#loadLastGood();
+    if (JSON.stringify(loaded.issues) !== JSON.stringify(this.#rejected)) {
+      this.#ports.emit({ kind: "configRejected", issues: loaded.issues, lastGood: this.#inForce !== null });
+    }
+    this.#rejected = loaded.issues;
+    return this.#inForce;
+  }
+
+  async #loadLastGood(): Promise<ValidConfig | null> {
+    const lastGood = await this.#ports.loadLastGood();
+    return lastGood && isValid(lastGood) ? lastGood : null;
+  }
+
+  async #reconcile(valid: ValidConfig): Promise<void> {
+    const isNew = !sameConfig(valid, this.#inForce);
+    if (isNew) this.forgetFights();
+    const changes = [...this.#changes];
+    const authorizationOf = await this.#ports.readAuthorizations(valid.config);
+    const plan = await this.#planAndPerform(valid, authorizationOf, changes.length > 0);
+    if (isNew) await this.#ports.saveLastGood({ text: valid.text, tlsFiles: [...valid.tlsFiles.values()] });
+    this.#changes = this.#changes.slice(changes.length);
+    const before = this.#decisions;
+    this.#inForce = valid;
+    this.#decisions = plan.decisions;
+    this.#routes = plan.decisions.map(({ route }) => route);
+    this.#settled = new Map(plan.want.map(({ path, text }) => [path, text]));
+    if (isNew) this.#appliedAtMs = this.#ports.nowMs();
+    for (const event of eventsOfPass({ isNew, before, plan, changes, config: valid.config })) this.#ports.emit(event);
+  }
+
+  // A settled node is only looked at. Where there is something to do, it is looked at again under the
+  // lock, since another writer may have done it meanwhile.
+  async #planAndPerform(
+    valid: ValidConfig,
+    authorizationOf: (endpoint: Endpoint) => string | null,
+    healthChanged: boolean,
+  ): Promise<PassPlan> {
+    const plan = async (): Promise<PassPlan> => {
+      this.#node = await this.#ports.observe(valid.config);
+      const { stateOf, out } = this.#health;
+      return planPass({ config: valid.config, tlsFiles: valid.tlsFiles, stateOf, out, authorizationOf }, this.#node);
+    };
+    const first = await plan();
+    if (this.#health.setOut(first.decisions) || healthChanged) await this.#ports.saveHealth(this.#health.known());
+    if (first.actions.length === 0) return first;
+    return this.#ports.underLock(async () => {
+      const second = await plan();
+      await this.#ports.perform(this.#withoutLostFights(second.actions), valid.config);
+      return second;
+    });
+  }
+
+  #withoutLostFights(planned: readonly Action[]): readonly Action[] {
+    const nowMs = this.#ports.nowMs();
+    const { fights, repairs, actions, givenUp } = foldDrift(this.#fights, planned, { settled: this.#settled, nowMs });
+    this.#fights = fights;
+    for (const { path } of repairs) this.#ports.emit({ kind: "driftRepaired", path });
+    for (const path of givenUp) this.#ports.emit({ kind: "fightStopped", path });
+    return actions;
+  }
+
+  // An upstream is probed only while a mirror beside it is in doubt.
+  #follow(): void {
+    const mirrors = distinct(this.#routes.flatMap((route) => route.mirrors));
+    const upstreams = upstreamsThatMatter(this.#routes, (mirror) => this.#health.isInDoubt(mirror));
+    const endpoints = [...mirrors, ...upstreams];
+    this.#health.keepOnly(endpoints);
+    this.#ports.follow({ inForce: this.#inForce, endpoints });
+  }
+
+  #publish(): void {
+    this.#ports.publish(this.view);
+  }
+}
+
+function isValid(loaded: LoadedConfig): loaded is ValidConfig {
+  return loaded.config !== null;
+}
+
+function sameConfig(a: ValidConfig, b: ValidConfig | null): boolean {
+  if (a.text !== b?.text || a.tlsFiles.size !== b.tlsFiles.size) return false;
+  return [...a.tlsFiles].every(([path, file]) => b.tlsFiles.get(path)?.sha256 === file.sha256);
+}

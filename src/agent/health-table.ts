@@ -1,0 +1,72 @@
+// What is known of every endpoint, and which mirrors are left out of routes because of it.
+
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
+import { type EndpointHealth, foldProbe, unknownHealth } from "../core/health.ts";
+import type { ProbeSettings } from "../core/mirror-config.ts";
+import type { ProbeResult } from "../core/probe-result.ts";
+import type { RouteDecision } from "../core/routes.ts";
+import type { KnownHealth } from "../node/state.ts";
+
+export interface HealthChange {
+  readonly endpoint: Endpoint;
+  readonly before: EndpointHealth;
+  readonly after: EndpointHealth;
+}
+
+export class HealthTable {
+  readonly #health = new Map<string, EndpointHealth>();
+  readonly #startedAtMs: number;
+  #out: KnownHealth["out"];
+
+  /** Goes on from what was known. Only "down" is still believed: "up" is a proof that has to be fresh. */
+  constructor(known: KnownHealth, nowMs: number) {
+    this.#startedAtMs = nowMs;
+    this.#out = known.out;
+    for (const [key, health] of Object.entries(known.endpoints)) {
+      this.#health.set(key, health.state === "up" ? { ...health, state: "unknown", sinceMs: nowMs } : health);
+    }
+  }
+
+  /** The mirrors left out of routes: endpointKeys, by registry. */
+  get out(): KnownHealth["out"] {
+    return this.#out;
+  }
+
+  readonly of = (endpoint: Endpoint): EndpointHealth =>
+    this.#health.get(endpointKey(endpoint)) ?? unknownHealth(this.#startedAtMs);
+
+  readonly stateOf = (endpoint: Endpoint): EndpointHealth["state"] => this.of(endpoint).state;
+
+  /** Whether an endpoint is not known to be well right now, so that another way may soon be needed. */
+  isInDoubt(endpoint: Endpoint): boolean {
+    const { state, streak } = this.of(endpoint);
+    return state !== "up" || streak > 0;
+  }
+
+  /** Adds one probe's result. */
+  fold(endpoint: Endpoint, result: ProbeResult, context: { settings: ProbeSettings; nowMs: number }): HealthChange {
+    const before = this.of(endpoint);
+    const after = foldProbe(before, result, context);
+    this.#health.set(endpointKey(endpoint), after);
+    return { endpoint, before, after };
+  }
+
+  /** Forgets every endpoint but these: what is not probed is not known. */
+  keepOnly(endpoints: readonly Endpoint[]): void {
+    const keys = new Set(endpoints.map(endpointKey));
+    for (const key of this.#health.keys()) if (!keys.has(key)) this.#health.delete(key);
+  }
+
+  /** Remembers which mirrors the routes leave out; says whether that is news. */
+  setOut(decisions: readonly RouteDecision[]): boolean {
+    const left = decisions.filter(({ out }) => out.length > 0);
+    const out = Object.fromEntries(left.map(({ route, out }) => [route.registry, out.map(endpointKey)]));
+    const isNews = JSON.stringify(out) !== JSON.stringify(this.#out);
+    this.#out = out;
+    return isNews;
+  }
+
+  known(): KnownHealth {
+    return { endpoints: Object.fromEntries(this.#health), out: this.#out };
+  }
+}
