@@ -1,10 +1,12 @@
 // The laboratory itself: what the other real tests rely on.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { openBlackHole } from "./black-hole.ts";
 import { makeAuthority } from "./certificates.ts";
+import { startContainer } from "./container.ts";
 import { forgetImage, startContainerd } from "./containerd.ts";
 import { startFaultyServer } from "./faulty-server.ts";
 import { buildImage } from "./image.ts";
@@ -65,7 +67,7 @@ for (const version of CONTAINERD_VERSIONS) {
     assert.deepEqual(new Set(ranges), new Set([undefined]));
   });
 
-  test(`startContainerd() ${version} restarts; startRegistry() freezes, thaws, stops and starts`, {
+  test(`startContainerd() ${version} restarts and its containers live on; startRegistry() freezes, thaws, stops and starts`, {
     skip,
   }, async () => {
     await using workspace = await createWorkspace();
@@ -80,7 +82,9 @@ for (const version of CONTAINERD_VERSIONS) {
     await mirror.stop();
     await assert.rejects(containerd.cri.pullImage(IMAGE), /connection refused/);
     await mirror.start();
+    const sleeper = await startContainer(workspace, containerd);
     await containerd.restart();
+    assert.equal(await readFile(`/proc/${sleeper}/comm`, "utf8"), "sleep\n");
     assert.deepEqual(await containerd.cri.listImages(), []);
     await containerd.cri.pullImage(IMAGE);
     assert.equal((await containerd.cri.listImages()).length, 1);
