@@ -27,10 +27,14 @@ function compileOne(escaped: string | null, plain: string): string {
 }
 
 function compileClass(negated: string | undefined, members: string): string {
-  const escaped = members.replace(/\\(.)|([\][&^~|{}()/])/gsu, (_, after, plain) => `\\${after ?? plain}`);
+  const escaped = members.replace(/\\(.)|([[^])/gsu, (_, after, plain) => (after ? quoteInClass(after) : `\\${plain}`));
   return `[${negated ? "^" : ""}${escaped}]`;
 }
 
 function quote(character: string): string {
   return /[\\^$.*+?()[\]{}|/]/.test(character) ? `\\${character}` : character;
+}
+
+function quoteInClass(character: string): string {
+  return /[\\^\][-]/.test(character) ? `\\${character}` : character;
 }

@@ -1,0 +1,67 @@
+// How the releases put the CRI's registry table together from several files (containerd's own
+// cmd/containerd/server/config/config.go and the CRI's configMigration; all of it tried but what is 2.3's).
+
+import type { ParsedFile } from "./resolve-config.ts";
+import { isMap, type TomlMap, valueAt } from "./toml-text.ts";
+import { type ContainerdVersion, CRI_V1, CRI_V2, CRI_V3, importsReplacePlugins, migratesEachFile } from "./versions.ts";
+
+/** The effective registry table; {} if no file has one. */
+export function mergeRegistry(files: readonly ParsedFile[], version: ContainerdVersion): TomlMap {
+  if (importsReplacePlugins(version)) return mergeWholePlugins(files, version);
+  return migratesEachFile(version) ? mergeMigrated(files) : migrateMerged(files, version);
+}
+
+/**
+ * The `version` by which the merged plugin sections are read. 1.x: the last that a file names. 2.x: a file without
+ * one, or with version 1, is lifted to what the files before it had come to, and 3 is where that starts.
+ */
+export function mergedVersion(files: readonly ParsedFile[], version: ContainerdVersion): number {
+  const isOneX = importsReplacePlugins(version);
+  const last = files.findLast((file) => file.configVersion > (isOneX ? 0 : 1));
+  return last?.configVersion ?? (isOneX ? 0 : 3);
+}
+
+/** 1.x: the last file that has the plugin at all has all of it. */
+function mergeWholePlugins(files: readonly ParsedFile[], version: ContainerdVersion): TomlMap {
+  const plugin = mergedVersion(files, version) < 2 ? CRI_V1 : CRI_V2;
+  const last = files.findLast((file) => valueAt(file.value, ["plugins", plugin]) !== undefined);
+  return mapAt(last?.value, ["plugins", plugin, "registry"]);
+}
+
+/** 2.0 to 2.2: everything is merged key by key, then migrated by the version that came out last. */
+function migrateMerged(files: readonly ParsedFile[], version: ContainerdVersion): TomlMap {
+  const merged = files.map(renamePlugins).reduce(mergeDeep, {});
+  const migrated = mergedVersion(files, version) === 2 ? valueAt(merged, [CRI_V2, "registry"]) : undefined;
+  return mapAt({ registry: migrated ?? valueAt(merged, [CRI_V3, "registry"]) }, ["registry"]);
+}
+
+/** 2.3: each file is migrated by its own version, then merged. */
+function mergeMigrated(files: readonly ParsedFile[]): TomlMap {
+  return files.map(migrateFile).reduce(mergeDeep, {});
+}
+
+function migrateFile(file: ParsedFile): TomlMap {
+  const plugins = renamePlugins(file);
+  const old = file.configVersion < 4 ? valueAt(plugins, [CRI_V2, "registry"]) : undefined;
+  return mapAt({ registry: old ?? valueAt(plugins, [CRI_V3, "registry"]) }, ["registry"]);
+}
+
+function renamePlugins(file: ParsedFile): TomlMap {
+  const plugins = mapAt(file.value, ["plugins"]);
+  const { [CRI_V1]: short, ...others } = plugins;
+  return short === undefined ? plugins : { ...others, [CRI_V2]: short };
+}
+
+function mergeDeep(to: TomlMap, from: TomlMap): TomlMap {
+  const merged: Record<string, unknown> = { ...to };
+  for (const [key, value] of Object.entries(from)) {
+    const before = merged[key];
+    merged[key] = isMap(before) && isMap(value) ? mergeDeep(before, value) : value;
+  }
+  return merged;
+}
+
+function mapAt(value: unknown, path: readonly string[]): TomlMap {
+  const found = valueAt(value, path);
+  return isMap(found) ? found : {};
+}
