@@ -14,6 +14,7 @@ import { filesOf } from "./image-files.ts";
 import { CONTAINERD_VERSIONS, labMissing } from "./parts.ts";
 import { pushImage } from "./push-image.ts";
 import { startRegistry } from "./registry.ts";
+import { startTokenServer } from "./token-server.ts";
 import { createWorkspace } from "./workspace.ts";
 
 const skip = labMissing();
@@ -107,6 +108,25 @@ test("startRegistry() tells who was let in, with htpasswd and with client certif
   assert.deepEqual(answers, new Set(["401 false", "202 true", "201 true"]));
   const { ca, repository, url, tag } = target;
   await assert.rejects(pushImage(buildImage(), { ca, repository, url, tag, authorization }), /certificate|socket/i);
+});
+
+test("startTokenServer() lets containerd pull from a Bearer-only registry with a pull secret, and nobody else", {
+  skip,
+}, async () => {
+  await using workspace = await createWorkspace();
+  const tokens = await startTokenServer(workspace, { users: { puller: "secret" } });
+  const registry = await startRegistry(workspace, "bearer", { auth: tokens.auth });
+  const bearer = await tokens.issue("puller", ["repository:lab/hello:pull,push"]);
+  const target = { url: registry.url, repository: "lab/hello", tag: "1.0" };
+  await pushImage(buildImage(), { ...target, authorization: `Bearer ${bearer}` });
+  for (const version of CONTAINERD_VERSIONS) {
+    const containerd = await startContainerd(workspace, { version });
+    await containerd.writeHosts("gcr.io", `server = "${registry.url}"\n\n[host]\n`);
+    await assert.rejects(containerd.cri.pullImage(IMAGE), /401|authoriz/);
+    await containerd.cri.pullImage(IMAGE, { auth: { username: "puller", password: "secret" } });
+  }
+  assert.deepEqual(new Set(tokens.requests.map(({ user }) => user)), new Set([null, "puller"]));
+  assert.ok((await registry.requests()).some(({ status, authorized }) => status === 200 && authorized));
 });
 
 test("openBlackHole() swallows packets to one port until it is closed", { skip }, async () => {
