@@ -2,7 +2,7 @@
 
 import type { KeyPair } from "./certificates.ts";
 import type { GoogleServer } from "./google-server.ts";
-import { digestOf } from "./image.ts";
+import { sha256 } from "./image.ts";
 import type { RegistryFiles } from "./image-files.ts";
 import { type Received, type RecordingServer, startRecordingServer } from "./recording-server.ts";
 import { type Account, basic, type TokenServer } from "./token-server.ts";
@@ -70,7 +70,7 @@ export async function startGuardedRegistry(
     const file =
       pathname === "/v2/" ? { type: "application/json", body: Buffer.from("{}") } : options.files?.get(pathname);
     if (file === undefined) return void response.writeHead(404).end();
-    const digest = pathname.includes("/manifests/") ? { "Docker-Content-Digest": digestOf(file.body) } : {};
+    const digest = pathname.includes("/manifests/") ? { "Docker-Content-Digest": sha256(file.body) } : {};
     response.writeHead(200, { "Content-Type": file.type, "Content-Length": file.body.length, ...digest });
     response.end(request.method === "HEAD" ? undefined : file.body);
   });
