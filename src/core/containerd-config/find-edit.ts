@@ -5,7 +5,7 @@
 import { type ConfigPathUndo, createConfigPath, editConfigPath } from "./edit-config-path.ts";
 import { mergedVersion } from "./merge-registry.ts";
 import { CRI_PLUGINS, type ParsedFile, pluginsOf, type ResolvedConfig, resolveConfig } from "./resolve-config.ts";
-import { isSameValue, valueAt, withValueAt } from "./toml-text.ts";
+import { isSameValue, type TomlMap, valueAt, withValueAt } from "./toml-text.ts";
 import { type ContainerdVersion, criPlugin, importsReplacePlugins, newConfigVersion } from "./versions.ts";
 
 export interface FileEdit {
@@ -27,15 +27,47 @@ export function findConfigPathEdit(
 ): FoundEdit {
   const root = config.files[0];
   if (!root || Object.keys(root.value).length === 0) return createRoot(config, { version, wanted });
+  const found = findPlace(config, {
+    version,
+    key: ["config_path"],
+    edit: (text, plugin) => editConfigPath(text, { plugin, wanted }),
+    isWanted: (registry) => isSameValue(registry, withValueAt(config.registry, ["config_path"], wanted)),
+  });
+  if (!found.ok) return found;
+  const { file, result } = found;
+  return { ok: true, edit: { path: file.path, oldText: file.text, newText: result.text, undo: result.undo } };
+}
+
+export interface Search<Result> {
+  readonly version: ContainerdVersion;
+  /** What is set, below the registry table. */
+  readonly key: readonly string[];
+  readonly edit: (text: string, plugin: string) => Result | Refusal;
+  /** Whether this may be the effective registry table afterwards. */
+  readonly isWanted: (registry: TomlMap) => boolean;
+}
+
+export interface Refusal {
+  readonly ok: false;
+  readonly because: string;
+}
+
+/** Tries an edit in each place where it may count. */
+export function findPlace<Result extends { readonly ok: true; readonly text: string }>(
+  config: ResolvedConfig,
+  { version, key, edit, isWanted }: Search<Result>,
+): { readonly ok: true; readonly file: ParsedFile; readonly result: Result } | Refusal {
   const reasons: string[] = [];
-  for (const { file, plugin } of findPlaces(config, version)) {
-    const result = editConfigPath(file.text, { plugin, wanted });
-    if (!result.ok) reasons.push(`${file.path}: ${result.because}`);
-    else if (isOutcome(config, { version, wanted, path: file.path, text: result.text })) {
-      return { ok: true, edit: { path: file.path, oldText: file.text, newText: result.text, undo: result.undo } };
+  for (const { file, plugin } of listPlaces(config, { version, key })) {
+    const result = edit(file.text, plugin);
+    if (!result.ok) {
+      reasons.push(`"${file.path}": ${result.because}`);
+      continue;
     }
+    const files = config.files.map((other) => (other === file ? { path: file.path, text: result.text } : other));
+    if (isWanted(resolveConfig(files, version).registry)) return { ok: true, file, result };
   }
-  return { ok: false, because: reasons[0] ?? "no place was found where setting config_path has an effect" };
+  return { ok: false, because: reasons[0] ?? `no place was found where setting registry.${key[0]} has an effect` };
 }
 
 function createRoot(
@@ -54,23 +86,16 @@ function createRoot(
 }
 
 /** Where the value is, then where the table is, then where the plugin is, each time the last file first; then the root. */
-function findPlaces({ files }: ResolvedConfig, version: ContainerdVersion): { file: ParsedFile; plugin: string }[] {
+function listPlaces(
+  { files }: ResolvedConfig,
+  { version, key }: { version: ContainerdVersion; key: readonly string[] },
+) {
   const all = files.toReversed().flatMap((file) => CRI_PLUGINS.map((plugin) => ({ file, plugin })));
   const having = (...path: string[]) =>
     all.filter(({ file, plugin }) => valueAt(pluginsOf(file), [plugin, ...path]) !== undefined);
   const usual = criPlugin(mergedVersion(files, version), version);
   const roots = files.slice(0, 1).map((file) => ({ file, plugin: usual }));
-  const places = [...having("registry", "config_path"), ...having("registry"), ...having()];
+  const places = [...having("registry", ...key), ...having("registry"), ...having()];
   // On 1.x the section would replace one in another file whole, with all that is set there.
   return importsReplacePlugins(version) && places.length > 0 ? places : [...places, ...roots];
-}
-
-function isOutcome(
-  config: ResolvedConfig,
-  { version, wanted, path, text }: { version: ContainerdVersion; wanted: string; path: string; text: string },
-): boolean {
-  const files = config.files.map((file) => (file.path === path ? { path, text } : file));
-  const after = resolveConfig(files, version);
-  const want = withValueAt(config.registry, ["config_path"], wanted);
-  return after.configPath === wanted && isSameValue(after.registry, want);
 }

@@ -38,6 +38,16 @@ export function withValueAt(value: TomlValue, path: readonly string[], replaceme
   return after === undefined ? others : { ...others, [key]: after };
 }
 
+/** The same values without the tables on the way to `path` that hold nothing. */
+export function withoutEmptyTables(value: TomlMap, path: readonly string[]): TomlMap {
+  let pruned = value;
+  for (let depth = path.length; depth > 0; depth--) {
+    const table = valueAt(pruned, path.slice(0, depth));
+    if (isMap(table) && Object.keys(table).length === 0) pruned = withValueAt(pruned, path.slice(0, depth), undefined);
+  }
+  return pruned;
+}
+
 /** Whether two parsed values are the same; the order of keys does not count. */
 export function isSameValue(a: TomlValue, b: TomlValue): boolean {
   if (a instanceof Date && b instanceof Date) return a.toISOString() === b.toISOString();
