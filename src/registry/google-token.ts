@@ -38,7 +38,7 @@ export async function fetchGoogleToken(
     const token = new Secret((headers.get("authorization") ?? "").replace(/^Bearer /i, ""));
     return {
       token,
-      expiresAtMs: client.credentials.expiry_date ?? expiryOfJwt(token) ?? nowMs() + DEFAULT_LIFETIME_MS,
+      expiresAtMs: expiryOf(client) ?? expiryOfJwt(token) ?? nowMs() + DEFAULT_LIFETIME_MS,
     };
   } catch (error) {
     signal.throwIfAborted();
@@ -50,20 +50,31 @@ export async function fetchGoogleToken(
 async function createClient(keyJson: Secret, send: Send, signal: AbortSignal): Promise<AuthClient> {
   const { GoogleAuth, JWT } = await import("google-auth-library");
   const key = keySchema.parse(JSON.parse(keyJson.reveal()));
-  const tokenUri = key.token_uri ?? LIBRARY_TOKEN_URI;
-  const isJwt = key.type === "service_account";
-  const transporterOptions = { fetchImplementation: fetchWith({ send, tokenUri: isJwt ? tokenUri : null, signal }) };
-  if (!isJwt)
-    return new GoogleAuth({ scopes: SCOPES, clientOptions: { transporterOptions } }).fromJSON(key as JWTInput);
+  if (key.type !== "service_account") {
+    const client = await new GoogleAuth({ scopes: SCOPES, credentials: key as JWTInput }).getClient();
+    routeThrough(client, fetchWith({ send, tokenUri: null, signal }));
+    return client;
+  }
   // In another universe the library signs its tokens itself, and refuses claims of ours.
   const foreign = (key.universe_domain ?? DEFAULT_UNIVERSE) !== DEFAULT_UNIVERSE;
-  const client = new JWT({
-    scopes: SCOPES,
-    transporterOptions,
-    ...(foreign ? {} : { additionalClaims: { aud: tokenUri } }),
-  });
+  const tokenUri = key.token_uri ?? LIBRARY_TOKEN_URI;
+  const client = new JWT({ scopes: SCOPES, ...(foreign ? {} : { additionalClaims: { aud: tokenUri } }) });
   client.fromJSON(key as JWTInput);
+  routeThrough(client, fetchWith({ send, tokenUri, signal }));
   return client;
+}
+
+interface Holder {
+  readonly transporter?: { defaults: { fetchImplementation?: typeof fetch } };
+  readonly stsCredential?: Holder;
+  readonly sourceClient?: Holder;
+}
+
+// The library hands a client's HTTP settings on to some of the clients inside it, not to these two.
+function routeThrough(client: object, fetchImplementation: typeof fetch): void {
+  const { transporter, stsCredential, sourceClient } = client as Holder;
+  if (transporter !== undefined) transporter.defaults = { ...transporter.defaults, fetchImplementation };
+  for (const inner of [stsCredential, sourceClient]) if (inner !== undefined) routeThrough(inner, fetchImplementation);
 }
 
 interface Fetching {
@@ -88,6 +99,12 @@ function fetchWith({ send, tokenUri, signal }: Fetching): typeof fetch {
     const text = answer.body.length === 0 ? null : answer.body.toString("utf8");
     return new Response(text, { status: answer.status, headers: contentType ? { "Content-Type": contentType } : {} });
   };
+}
+
+// Until it has asked a server, a JWT client says that its token ended in 1970.
+function expiryOf({ credentials }: AuthClient): number | null {
+  const { expiry_date: expiry } = credentials;
+  return expiry && expiry > 1 ? expiry : null;
 }
 
 function expiryOfJwt(token: Secret): number | null {
