@@ -21,6 +21,11 @@ export type Content = FileContent | InlineContent;
 /** Measured against docker-registry: larger pieces cost memory and gain nothing. */
 const PIECE_BYTES = 256 * 1024;
 
+export interface StreamOptions {
+  /** Each piece is only good until the next but one is asked for: two buffers do for any size. */
+  readonly reuse: boolean;
+}
+
 export function inlineContent(bytes: Uint8Array): InlineContent {
   return { kind: "inline", bytes, size: bytes.length };
 }
@@ -39,16 +44,22 @@ export async function readContent(content: Content): Promise<Uint8Array> {
 }
 
 /** The bytes of a content from `start` on, in pieces. Throws if the file is shorter than it should be. */
-export async function* streamContent(content: Content, start = 0): AsyncGenerator<Uint8Array, void> {
+export async function* streamContent(
+  content: Content,
+  start = 0,
+  { reuse }: StreamOptions = { reuse: false },
+): AsyncGenerator<Uint8Array, void> {
   if (start >= content.size) return;
   if (content.kind === "inline") {
     yield content.bytes.subarray(start);
     return;
   }
   const file = await open(content.path, "r");
+  const size = Math.min(PIECE_BYTES, content.size - start);
+  const buffers = reuse ? [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] : null;
   try {
-    for (let at = start; at < content.size; ) {
-      const piece = await readPiece(file, content, at);
+    for (let at = start, turn = 0; at < content.size; turn = 1 - turn) {
+      const piece = await readPiece(file, content, { at, buffer: buffers?.[turn] ?? Buffer.allocUnsafeSlow(size) });
       at += piece.length;
       yield piece;
     }
@@ -57,12 +68,14 @@ export async function* streamContent(content: Content, start = 0): AsyncGenerato
   }
 }
 
-async function readPiece(file: FileHandle, content: FileContent, at: number): Promise<Uint8Array> {
-  const length = Math.min(PIECE_BYTES, content.size - at);
-  // Never pooled and never used again: the socket may still hold the piece when the next one is read.
-  const piece = Buffer.allocUnsafeSlow(length);
-  const { bytesRead } = await file.read(piece, 0, length, content.offset + at);
-  if (bytesRead > 0) return bytesRead === length ? piece : piece.subarray(0, bytesRead);
+async function readPiece(
+  file: FileHandle,
+  content: FileContent,
+  { at, buffer }: { at: number; buffer: Buffer },
+): Promise<Uint8Array> {
+  const length = Math.min(buffer.length, content.size - at);
+  const { bytesRead } = await file.read(buffer, 0, length, content.offset + at);
+  if (bytesRead > 0) return bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead);
   const missing = content.size - at;
   throw new Error(`Cannot read "${content.path}" at ${content.offset + at}: the file ends ${missing} bytes too early`);
 }

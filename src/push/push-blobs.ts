@@ -64,7 +64,8 @@ export class BlobPusher {
     if (from === null && (await hasBlob(registry, { repository, digest, size }, signal)) === true) return "present";
     if (content === null) throw new Error(`Cannot push blob ${digest}: the package does not hold it`);
     onEvent({ kind: "blobStarted", digest, repository, size });
-    const source = { digest, size, read: (start: number) => streamContent(content, start) };
+    // A socket takes the next piece only when it has written the last one, for pieces are larger than its own buffer.
+    const source = { digest, size, read: (start: number) => streamContent(content, start, { reuse: true }) };
     const target = { repository, mountFrom: from ?? this.#journal.findOther(repository, digest) };
     const onSent = (bytes: number): void => onEvent({ kind: "blobSent", digest, repository, bytes });
     return uploadBlob(registry, { blob: source, target, options: { stallTimeoutMs, finishTimeoutMs, onSent } }, signal);

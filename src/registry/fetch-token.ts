@@ -1,73 +1,63 @@
-// Asks a token server. A refresh token goes as a form (distribution, auth/oauth.md), everything else as a GET with
-// basic authentication (auth/token.md).
+// Gets a token for a push or pull of ours over the same connections and proxy as everything else; token.ts knows the
+// protocol. What a token server says for a while only (429, 5xx) is worth another try, a refusal is not.
 
-import { Secret } from "../core/credentials/secret.ts";
-import { answerError, networkError } from "./registry-error.ts";
-import { basicOf, type Token, type TokenRequest } from "./tokens.ts";
+import type { Credential } from "../core/credentials/credential.ts";
+import { answerError, networkError, RegistryError } from "./registry-error.ts";
+import type { SendRequest } from "./send.ts";
+import type { Token, TokenRequest } from "./tokens.ts";
 import type { RawRequest, Transport } from "./transport.ts";
 
 const TIMEOUT_MS = 30_000;
-/** token.md: a server that says nothing means one minute. */
-const DEFAULT_LIFETIME_S = 60;
 
 /** Gets one token; redirects are not followed, they would carry the password along. */
 export async function fetchToken(transport: Transport, wanted: TokenRequest, signal: AbortSignal): Promise<Token> {
-  const what = `get a token from ${wanted.realm.origin}${forScopes(wanted.scopes)}`;
-  const request =
-    wanted.credential.kind === "identityToken" ? formRequest(wanted, wanted.credential.token) : getRequest(wanted);
-  const answer = await send(transport, request, { what, signal });
-  if (answer.status !== 200) throw answerError(what, answer, Date.now());
-  return readToken(answer.text, what);
+  // Only registries with a token server need it, and the parser that it brings along.
+  const { requestToken } = await import("./token.ts");
+  const { realm, service, scopes } = wanted;
+  const what = `get a token from ${realm.origin}${scopes.length === 0 ? "" : ` for ${scopes.join(" ")}`}`;
+  const query = { realm: realm.href, service, scopes, credential: asBasic(wanted.credential) };
+  const answer = await requestToken(query, (request) => send(transport, request, { what, signal }), signal);
+  if (answer.kind === "token") return answer;
+  const refused = wanted.credential.kind === "none" ? "it wants a user and password" : "it refuses user and password";
+  const because = answer.kind === "refused" ? refused : answer.because;
+  throw new RegistryError(`Cannot ${what}: ${because}`, {
+    status: 401,
+    codes: [],
+    temporary: false,
+    retryAfterMs: null,
+  });
 }
 
 async function send(
+  transport: Transport,
+  { method, url, headers, body }: SendRequest,
+  { what, signal }: { what: string; signal: AbortSignal },
+) {
+  const bytes = body === null ? null : Buffer.from(body);
+  const limits = { headersTimeoutMs: TIMEOUT_MS, bodyTimeoutMs: TIMEOUT_MS };
+  const request: RawRequest = { method: method as RawRequest["method"], url, headers, body: bytes, ...limits };
+  const answer = await receive(transport, request, { what, signal });
+  const failed = answerError(what, { ...answer, text: answer.body.toString("utf8") }, Date.now());
+  if (answer.status >= 400 && failed.temporary) throw failed;
+  return answer;
+}
+
+async function receive(
   transport: Transport,
   request: RawRequest,
   { what, signal }: { what: string; signal: AbortSignal },
 ) {
   try {
     const { statusCode, headers, body } = await transport.request(request, signal);
-    return { status: statusCode, headers, text: await body.text() };
+    return { status: statusCode, headers, body: Buffer.from(await body.arrayBuffer()) };
   } catch (cause) {
     signal.throwIfAborted();
     throw networkError(what, cause);
   }
 }
 
-function getRequest({ realm, service, scopes, credential }: TokenRequest): RawRequest {
-  const url = new URL(realm);
-  if (service !== null) url.searchParams.set("service", service);
-  for (const scope of scopes) url.searchParams.append("scope", scope);
-  const basic = basicOf(credential);
-  const headers = basic === null ? {} : { authorization: basic.reveal() };
-  return { method: "GET", url, headers, body: null, headersTimeoutMs: TIMEOUT_MS, bodyTimeoutMs: TIMEOUT_MS };
-}
-
-function formRequest({ realm, service, scopes }: TokenRequest, refreshToken: Secret): RawRequest {
-  const form = new URLSearchParams({ grant_type: "refresh_token", client_id: "mirror-agent", scope: scopes.join(" ") });
-  if (service !== null) form.set("service", service);
-  form.set("refresh_token", refreshToken.reveal());
-  const headers = { "content-type": "application/x-www-form-urlencoded" };
-  const body = Buffer.from(form.toString());
-  return { method: "POST", url: realm, headers, body, headersTimeoutMs: TIMEOUT_MS, bodyTimeoutMs: TIMEOUT_MS };
-}
-
-function readToken(text: string, what: string): Token {
-  const { token, access_token, expires_in } = parse(text);
-  const found = [token, access_token].find((value): value is string => typeof value === "string" && value !== "");
-  if (found === undefined) throw networkError(what, new Error("its answer holds no token"));
-  const seconds = typeof expires_in === "number" && expires_in > 0 ? expires_in : DEFAULT_LIFETIME_S;
-  return { token: new Secret(found), lifetimeMs: seconds * 1000 };
-}
-
-function parse(text: string): { token?: unknown; access_token?: unknown; expires_in?: unknown } {
-  try {
-    return (JSON.parse(text) as object | null) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function forScopes(scopes: readonly string[]): string {
-  return scopes.length === 0 ? "" : ` for ${scopes.join(" ")}`;
+/** Google's token server knows a key file as the password of this user. */
+function asBasic(credential: Credential): Credential {
+  if (credential.kind !== "googleKey") return credential;
+  return { kind: "basic", username: "_json_key", password: credential.json };
 }

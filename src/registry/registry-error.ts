@@ -136,7 +136,12 @@ function firstLine({ text, headers }: Answer): string {
 }
 
 function rootCause(error: unknown): { code: string; message: string } {
-  let at = error as { code?: unknown; message?: string; cause?: unknown; errors?: unknown[] } | undefined;
-  while (at?.cause ?? at?.errors?.[0]) at = (at?.cause ?? at?.errors?.[0]) as typeof at;
-  return { code: typeof at?.code === "string" ? at.code : "", message: at?.message ?? "" };
+  let at = error as Partial<Record<"code" | "message" | "reason" | "cause", unknown>> & { errors?: unknown[] };
+  while (at.cause ?? at.errors?.[0]) at = (at.cause ?? at.errors?.[0]) as typeof at;
+  // OpenSSL's message is a line out of its own log; "reason" is what it means.
+  return { code: textOf(at.code), message: textOf(at.reason) || textOf(at.message) };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
