@@ -1,7 +1,18 @@
 // The `agent` section of the mirror config: everything that is ours and not bmctl's. All of it is optional.
 
 import { z } from "zod";
-import { choice, count, duration, endpoint, list, path, registryKey, section, wrong } from "./schema-parts.ts";
+import {
+  choice,
+  count,
+  duration,
+  endpoint,
+  list,
+  oneFolder,
+  path,
+  registryKey,
+  section,
+  wrong,
+} from "./schema-parts.ts";
 
 const upstreamSchema = section("an upstream with its endpoint", {
   endpoint: endpoint.meta({ description: "URL of the registry.", examples: ["https://gcr.io"] }),
@@ -21,7 +32,7 @@ const containerdSchema = section("a map of containerd settings", {
   configPath: path("config.toml", "/etc/containerd").meta({
     description: "containerd's config.toml. Default: the running daemon's.",
   }),
-  certsDir: path("certs.d", "/etc/containerd").meta({
+  certsDir: oneFolder("/etc/containerd/certs.d").meta({
     description: "Folder of the hosts.toml files. Default: the running daemon's.",
   }),
   socket: path("containerd.sock", "/run/containerd").meta({

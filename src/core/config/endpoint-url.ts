@@ -2,6 +2,7 @@
 // the path as it is, so that a namespace without /v2 means a URL that no registry answers, and pulls
 // silently go upstream (remotes/docker/registry.go and pkg/cri/server/image_pull.go, registryHosts).
 
+import { quoteText } from "./describe-value.ts";
 import { HOST_PORT_SOURCE, type HostPort, parseHostPort } from "./host-port.ts";
 import { type Parsed, parsed, problem } from "./parsed.ts";
 
@@ -49,11 +50,11 @@ function parseNamespace(path: string, root: string): Parsed<string> {
   if (trimmed === "" || trimmed === "/v2") return parsed("");
   const names = trimmed.split("/").filter((part) => part !== "");
   const intended = names[0] === "v2" ? names.slice(1) : names.filter((part) => part !== "v2" && part !== "v1");
-  const spelled = `${root}/v2/${intended.join("/").toLowerCase()}`;
-  if (names[0] !== "v2") return problem(`a namespace stands behind /v2, expected "${spelled}"`);
+  const spelled = quoteText(`${root}/v2/${intended.join("/").toLowerCase()}`);
+  if (names[0] !== "v2") return problem(`a namespace stands behind /v2, expected ${spelled}`);
   if (new RegExp(`^/v2(?:/${NAMESPACE_PART})+$`).test(trimmed)) return parsed(trimmed);
   if (trimmed !== trimmed.toLowerCase() || trimmed.includes("//")) {
-    return problem(`a namespace is in lower case and has no empty part, expected "${spelled}"`);
+    return problem(`a namespace is in lower case and has no empty part, expected ${spelled}`);
   }
   return problem("a namespace has only lower-case letters, digits and single dots, dashes or underscores between them");
 }

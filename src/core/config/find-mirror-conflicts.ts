@@ -51,11 +51,12 @@ function findTlsConflicts({ at, settings, endpoint }: Draft): Conflict[] {
     const text = `it needs ${missing} beside it, which may name the same file if that holds both`;
     found.push(conflict([...at, given], text));
   }
-  if (isSet(settings.insecureSkipVerify) && isSet(settings.caCertPath)) {
+  const isHttp = endpoint?.startsWith("http:") ?? false;
+  if (!isHttp && isSet(settings.insecureSkipVerify) && isSet(settings.caCertPath)) {
     const text = "The caCertPath of this mirror has no effect: insecureSkipVerify accepts any certificate";
     found.push(doubt([...at, "insecureSkipVerify"], text));
   }
-  if (!endpoint?.startsWith("http:")) return found;
+  if (!isHttp) return found;
   for (const key of TLS_KEYS.filter((key) => isSet(settings[key]))) {
     found.push(conflict([...at, key], `the endpoint "${endpoint}" is http, expected no TLS settings, or https`));
   }
@@ -68,14 +69,16 @@ function findTlsConflicts({ at, settings, endpoint }: Draft): Conflict[] {
 
 function findHostsDoubts({ at, hosts, endpoint }: Draft): Conflict[] {
   const found: Conflict[] = [];
+  const seen = new Set<Registry>();
   for (const [index, host] of hosts.entries()) {
     if (host === null) continue;
-    if (hosts.indexOf(host) < index) {
+    if (seen.has(host)) {
       found.push(doubt([...at, "hosts", index], `"${host}" stands twice in hosts of this mirror: once is enough`));
     } else if (endpoint === `https://${host}` || endpoint === `http://${host}`) {
       const text = `"${endpoint}" is the registry "${host}" itself: while it is down there is no other way to pull`;
       found.push(doubt([...at, "endpoint"], text));
     }
+    seen.add(host);
   }
   return found;
 }

@@ -11,6 +11,8 @@ const MOST_VALUES = 200_000;
 export interface NodeProblem {
   readonly offset: number;
   readonly problem: string;
+  /** Whether the document cannot be turned into a value, in bounded time or at all. */
+  readonly isFatal: boolean;
 }
 
 interface Walk {
@@ -19,13 +21,13 @@ interface Walk {
   readonly sizes: Map<string, number | null>;
 }
 
-/** Gives every double key and bad alias of one document; none means that it can be turned into a value. */
+/** Gives every double key and bad alias of one document. */
 export function findNodeProblems(root: ParsedNode | null): NodeProblem[] {
   const walk: Walk = { problems: [], sizes: new Map() };
   const size = measure(root, walk);
   if (size > MOST_VALUES) {
     const problem = `its aliases make it larger than ${MOST_VALUES} values, expected fewer of them`;
-    walk.problems.push({ offset: root?.range[0] ?? 0, problem });
+    walk.problems.push({ offset: root?.range[0] ?? 0, problem, isFatal: true });
   }
   return walk.problems;
 }
@@ -47,7 +49,8 @@ function measureMap(map: YAMLMap.Parsed, walk: Walk): number {
   for (const { key, value } of map.items) {
     const name = isScalar(key) ? String(key.value) : null;
     if (name !== null && seen.has(name) && name !== "<<") {
-      walk.problems.push({ offset: key.range[0], problem: `key ${quoteText(name)} is given twice, expected it once` });
+      const problem = `key ${quoteText(name)} is given twice, expected it once`;
+      walk.problems.push({ offset: key.range[0], problem, isFatal: false });
     }
     if (name !== null) seen.add(name);
     size += measure(value, walk);
@@ -60,6 +63,6 @@ function measureAlias(alias: Alias.Parsed, walk: Walk): number {
   if (typeof size === "number") return size;
   const name = quoteText(`*${alias.source}`);
   const problem = size === null ? `alias ${name} stands inside itself` : `alias ${name} has no anchor before it`;
-  walk.problems.push({ offset: alias.range[0], problem });
+  walk.problems.push({ offset: alias.range[0], problem, isFatal: true });
   return 1;
 }

@@ -7,11 +7,15 @@ import { quoteText } from "./describe-value.ts";
 import { explainUnknownKey } from "./known-keys.ts";
 import { errorAt, type Places, placeOfKey } from "./places.ts";
 
+/** Finding a place is a walk through the file; nobody reads more than this. */
+const MOST_PROBLEMS = 300;
+
 /** Turns what zod found into issues. */
 export function findSchemaProblems(error: z.ZodError, places: Places): ConfigIssue[] {
-  return error.issues.flatMap((issue) => {
+  return error.issues.slice(0, MOST_PROBLEMS).flatMap((issue) => {
     const path = issue.path.filter((step) => typeof step !== "symbol");
-    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => renderUnknownKey(key, path, places));
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.slice(0, MOST_PROBLEMS).map((key) => renderUnknownKey(key, path, places));
     if (issue.code === "invalid_key") return [renderBadKey(issue, path, places)];
     return [renderWrongValue(path, places, messageOf(issue))];
   });

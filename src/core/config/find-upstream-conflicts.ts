@@ -24,22 +24,31 @@ export function findUpstreamConflicts(file: Loose): Conflict[] {
 
 function findRepeatedHosts(registries: readonly Loose[]): Conflict[] {
   const names = registries.map(({ host }) => registryOf(host));
-  return names.flatMap((name, index) => {
-    const first = names.indexOf(name);
-    if (name === null || first === index) return [];
-    const text = `"${name}" stands already in privateRegistries[${first}], expected each registry once`;
-    return [conflict(["privateRegistries", index, "host"], text)];
+  return findRepeats(names).map(([index, first]) => {
+    const text = `"${names[index]}" stands already in privateRegistries[${first}], expected each registry once`;
+    return conflict(["privateRegistries", index, "host"], text);
   });
 }
 
 function findRepeatedUpstreams(upstreams: Loose): Conflict[] {
   const keys = Object.keys(upstreams);
-  const names = keys.map(registryOf);
-  return keys.flatMap((key, index) => {
-    const first = names.indexOf(names[index] ?? null);
-    if (names[index] === null || first === index) return [];
-    return [conflict(["agent", "upstreams", key], `it is the same registry as "${keys[first]}", expected each once`)];
+  return findRepeats(keys.map(registryOf)).map(([index, first]) => {
+    const text = `it is the same registry as "${keys[first]}", expected each once`;
+    return conflict(["agent", "upstreams", keys[index] ?? ""], text);
   });
+}
+
+/** For each name that stands in the list before: its own place and that of the first. */
+function findRepeats(names: readonly (string | null)[]): [index: number, first: number][] {
+  const firstOf = new Map<string, number>();
+  const found: [number, number][] = [];
+  for (const [index, name] of names.entries()) {
+    if (name === null) continue;
+    const first = firstOf.get(name);
+    if (first === undefined) firstOf.set(name, index);
+    else found.push([index, first]);
+  }
+  return found;
 }
 
 function findCaConflicts(registries: readonly Loose[], upstreams: Loose): Conflict[] {
@@ -66,7 +75,7 @@ function findProbeConflicts(probe: Loose): Conflict[] {
   const timeoutMs = durationOf(probe.timeout);
   const intervalMs = durationOf(probe.interval) ?? PROBE_DEFAULTS.intervalMs;
   if (timeoutMs === null || timeoutMs <= intervalMs) return [];
-  const text = `it is longer than the interval of ${intervalMs} ms, expected at most that`;
+  const text = `it is longer than the interval of ${intervalMs / 1_000} s, expected at most that`;
   return [conflict(["agent", "probe", "timeout"], text)];
 }
 

@@ -28,5 +28,5 @@ function keepExamples({
   jsonSchema: z.core.JSONSchema.BaseSchema;
 }) {
   const examples = z.globalRegistry.get(zodSchema)?.examples;
-  if (Array.isArray(examples)) jsonSchema.examples = examples as z.core.JSONSchema.JSONType[];
+  if (Array.isArray(examples)) jsonSchema.examples = examples;
 }

@@ -13,12 +13,17 @@ interface Section {
 
 /** Words about a key that is not known at a path: the nearest that is, or the section where it belongs. */
 export function explainUnknownKey(key: string, path: ConfigPath): string {
-  const here = keysOf(schemaAt(configSchema, path));
+  if (path.length === 0 && (key === "kind" || key === "apiVersion")) {
+    return "expected both apiVersion and kind in documents that are not meant for mirror-agent";
+  }
+  const section = schemaAt(configSchema, path);
+  const here = keysOf(section);
   const nearest = findNearestKey(key, here);
   if (nearest !== null) return `the nearest is "${nearest}"`;
   const home = listSections(configSchema, "").find(({ keys }) => keys.includes(key));
   if (home !== undefined) return `it belongs ${home.name === "" ? "at the top of the file" : `in ${home.name}`}`;
-  return `expected ${here.map((known) => `"${known}"`).join(", ")}`;
+  const used = here.filter((known) => !(schemaAt(section, [known]) instanceof z.ZodUnknown)); // not those that are ignored
+  return `expected ${used.map((known) => `"${known}"`).join(", ")}`;
 }
 
 function schemaAt(schema: z.core.$ZodType, path: ConfigPath): z.core.$ZodType {

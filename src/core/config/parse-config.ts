@@ -29,16 +29,13 @@ export interface ParsedConfig {
 
 /** Reads the mirror config; never throws. A file without anything of ours is valid and asks for nothing. */
 export function parseConfig(text: string): ParsedConfig {
-  const { places, foreign, issues } = readDocuments(text);
-  if (issues.length > 0) return { config: null, issues: arrange(issues), places };
+  const { places, foreign, issues, isReadable } = readDocuments(text);
+  if (!isReadable) return { config: null, issues: arrange(issues), places };
   const { file, issues: doubles } = mergeDocuments(places);
   const result = configSchema.safeParse(file);
-  const found = [
-    ...doubles,
-    ...(result.success ? [] : findSchemaProblems(result.error, places)),
-    ...[...findMirrorConflicts(file), ...findUpstreamConflicts(file)].map((each) => renderConflict(each, places)),
-    ...findMisplaced(foreign, places),
-  ];
+  const wrong = result.success ? [] : findSchemaProblems(result.error, places);
+  const conflicts = findConflicts(file, wrong, places);
+  const found = [...issues, ...doubles, ...wrong, ...conflicts, ...findMisplaced(foreign, places)];
   const isValid = result.success && !found.some(({ severity }) => severity === "error");
   return { config: isValid ? compileConfig(result.data) : null, issues: arrange(found), places };
 }
@@ -60,6 +57,13 @@ function mergeDocuments(places: Places): { file: Loose; issues: ConfigIssue[] } 
     }
   }
   return { file: Object.fromEntries(entries), issues };
+}
+
+/** What is wrong by itself is not also said to conflict with another value. */
+function findConflicts(file: Loose, wrong: readonly ConfigIssue[], places: Places): ConfigIssue[] {
+  const wrongAt = new Set(wrong.map(({ at }) => at));
+  const conflicts = [...findMirrorConflicts(file), ...findUpstreamConflicts(file)].slice(0, MOST_ISSUES + 1);
+  return conflicts.map((each) => renderConflict(each, places)).filter(({ at }) => !wrongAt.has(at));
 }
 
 function renderDouble(key: string, document: Document.Parsed, places: Places): ConfigIssue {

@@ -73,10 +73,11 @@ function startOf(node: ParsedNode | null): number | null {
   return node.range[0];
 }
 
+/** Of a key that is given twice the last one counts, as in the value that yaml makes. */
 function findPair(node: ParsedNode | null, step: string | number): Pair<ParsedNode, ParsedNode | null> | null {
   if (!isMap(node)) return null;
   const items = node.items as Pair<ParsedNode, ParsedNode | null>[];
-  return items.find(({ key }) => isScalar(key) && String(key.value) === String(step)) ?? null;
+  return items.findLast(({ key }) => isScalar(key) && String(key.value) === String(step)) ?? null;
 }
 
 function findEntry(node: ParsedNode | null, step: string | number): ParsedNode | null {

@@ -1,8 +1,9 @@
 // The YAML documents of the mirror config. It may be a whole bmctl cluster file: the header is ours,
 // and documents with apiVersion and kind (Namespace, Cluster, NodePool) are other people's.
 
-import { Composer, type Document, isMap, LineCounter, type YAMLError } from "yaml";
+import { Composer, type CST, type Document, isMap, LineCounter } from "yaml";
 import type { ConfigIssue } from "../config-issue.ts";
+import { explainSyntaxError, type SyntaxProblem } from "./explain-syntax-error.ts";
 import { findNodeProblems } from "./find-node-problems.ts";
 import { type Places, placeOfOffset } from "./places.ts";
 import { readTokens } from "./read-tokens.ts";
@@ -11,61 +12,62 @@ const MOST_SYNTAX_ERRORS = 20;
 
 export interface Documents {
   readonly places: Places;
+  /** Other people's documents. */
   readonly foreign: readonly Document.Parsed[];
   readonly issues: readonly ConfigIssue[];
+  /** Whether our own documents can be turned into values. */
+  readonly isReadable: boolean;
 }
 
-/** Reads all documents; with an error among the issues our own must not be turned into values. */
+/** Reads all documents of a text, whatever it is, in bounded time. */
 export function readDocuments(text: string): Documents {
   const lineCounter = new LineCounter();
-  const issueAt = (offset: number, problem: string): ConfigIssue => {
-    const message = `Cannot read this file: ${problem}`;
-    return { severity: "error", ...placeOfOffset(lineCounter, offset), at: "", message };
-  };
   const { tokens, excess } = readTokens(text, lineCounter);
-  const foreignBytes = excess === null ? findForeignBytes(text) : null;
-  const fatal = excess ?? foreignBytes;
+  const fatal = excess ?? findForeignBytes(text);
   if (fatal !== null) {
-    return { places: { lineCounter, documents: [] }, foreign: [], issues: [issueAt(fatal.offset, fatal.problem)] };
+    const issues = [issueAt(lineCounter, fatal)];
+    return { places: { lineCounter, documents: [] }, foreign: [], issues, isReadable: false };
   }
-  const composer = new Composer({ merge: true, stringKeys: true, uniqueKeys: false, logLevel: "silent" });
-  const documents = [...composer.compose(tokens)];
-  const own = documents.filter((document) => document.contents !== null && !isForeign(document));
-  const foreign = documents.filter(isForeign);
-  const errors = documents.length === 0 ? composer.streamInfo().errors : documents.flatMap(findSyntaxErrors);
-  const issues = errors.slice(0, MOST_SYNTAX_ERRORS).map((error) => issueAt(error.pos[0], explain(error, text)));
-  for (const document of own) {
-    issues.push(...findNodeProblems(document.contents).map(({ offset, problem }) => issueAt(offset, problem)));
-  }
-  return { places: { lineCounter, documents: own }, foreign, issues };
+  const { own, foreign, problems } = composeDocuments(tokens, text);
+  const nodeProblems = problems.length > 0 ? [] : own.flatMap(({ contents }) => findNodeProblems(contents));
+  return {
+    places: { lineCounter, documents: own },
+    foreign,
+    issues: [...problems, ...nodeProblems].map((each) => issueAt(lineCounter, each)),
+    isReadable: problems.length === 0 && !nodeProblems.some(({ isFatal }) => isFatal),
+  };
 }
 
-/** Bytes that are not UTF-8 reach us as U+FFFD; UTF-16 and binary files have NUL bytes. */
-function findForeignBytes(text: string): { offset: number; problem: string } | null {
-  const nul = text.indexOf("\0");
-  if (nul >= 0) return { offset: nul, problem: "it has a NUL byte, expected text in UTF-8" };
-  const replaced = text.indexOf("\uFFFD");
-  return replaced < 0 ? null : { offset: replaced, problem: "it has bytes that are not UTF-8, expected text in UTF-8" };
+function composeDocuments(tokens: readonly CST.Token[], text: string) {
+  const composer = new Composer({ merge: true, stringKeys: true, uniqueKeys: false, logLevel: "silent" });
+  const documents = [...composer.compose(tokens)];
+  const errors = documents.length === 0 ? composer.streamInfo().errors : documents.flatMap(findSyntaxErrors);
+  return {
+    own: documents.filter((document) => document.contents !== null && !isForeign(document)),
+    foreign: documents.filter(isForeign),
+    problems: errors.slice(0, MOST_SYNTAX_ERRORS).map((error) => explainSyntaxError(error, text, documents)),
+  };
 }
 
 function isForeign({ contents }: Document.Parsed): boolean {
   return isMap(contents) && contents.has("apiVersion") && contents.has("kind");
 }
 
-function findSyntaxErrors(document: Document.Parsed): YAMLError[] {
+/** In our own documents an unknown tag, which is only a warning to yaml, is an error too. */
+function findSyntaxErrors(document: Document.Parsed) {
   if (isForeign(document)) return document.errors.filter(({ code }) => code !== "NON_STRING_KEY");
   return [...document.errors, ...document.warnings];
 }
 
-function explain({ code, message, pos }: YAMLError, text: string): string {
-  const start = text.lastIndexOf("\n", pos[0] - 1) + 1;
-  const line = text.slice(start, start + 300).split("\n", 1)[0] ?? "";
-  if (/(?:^|[\s[,-])\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]/.test(line)) {
-    return 'an IPv6 address in brackets is a list to YAML, expected it in quotes, such as "[fd00::20]:5000"';
-  }
-  if (code === "TAB_AS_INDENT") return "a tab indents this line, expected spaces";
-  if (code === "NON_STRING_KEY") return "a key is no text, expected for example no unfilled {{ placeholder }}";
-  if (code === "TAG_RESOLVE_FAILED") return "it has a tag that YAML does not know, expected values without tags";
-  const [plain = ""] = message.split(/: ["'\\]/, 1); // the rest quotes the file
-  return `it is not YAML (${plain.charAt(0).toLowerCase()}${plain.slice(1).trim()})`;
+/** Bytes that are not UTF-8 reach us as U+FFFD; UTF-16 and binary files have NUL bytes. */
+function findForeignBytes(text: string): SyntaxProblem | null {
+  const nul = text.indexOf("\0");
+  if (nul >= 0) return { offset: nul, problem: "it has a NUL byte, expected text in UTF-8" };
+  const replaced = text.indexOf("\uFFFD");
+  return replaced < 0 ? null : { offset: replaced, problem: "it has bytes that are not UTF-8, expected text in UTF-8" };
+}
+
+function issueAt(lineCounter: LineCounter, { offset, problem }: SyntaxProblem): ConfigIssue {
+  const message = `Cannot read this file: ${problem}`;
+  return { severity: "error", ...placeOfOffset(lineCounter, offset), at: "", message };
 }

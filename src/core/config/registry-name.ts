@@ -4,6 +4,7 @@
 // is no registry at all: "quay/app" is docker.io/quay/app (distribution/reference, splitDockerDomain).
 
 import type { Registry } from "../mirror-config.ts";
+import { quoteText } from "./describe-value.ts";
 import { HOST_PORT_SOURCE, parseHostPort } from "./host-port.ts";
 import { type Parsed, parsed, problem } from "./parsed.ts";
 
@@ -50,5 +51,5 @@ function findUrlParts(text: string): string | null {
   const [, scheme, host = "", path = ""] = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/)?([^/]*)(.*)$/s.exec(text) ?? [];
   if (scheme === undefined && (path === "" || path === "/")) return null;
   const what = scheme === undefined ? "path" : "scheme";
-  return `a registry has no ${what}, expected "${host.toLowerCase()}"`;
+  return `a registry has no ${what}, expected ${quoteText(host.toLowerCase())}`;
 }

@@ -54,14 +54,27 @@ export function duration(bounds: DurationBounds) {
   return text('a duration such as "5s"', DURATION_PATTERN, parse).nullish();
 }
 
-/** The absolute path of a file; null, "" and false are not set. What is found may be a key or a password: it is not shown. */
+/** The absolute path of a file; null, "" and false are not set. It may be a pasted key or password: it is not shown. */
 export function path(example: string, folder = "/etc/mirror-agent") {
-  const expected = `an absolute path such as "${folder}/${example}"`;
-  const absolute = z.string().meta({ pattern: "^(?:/.*)?$", examples: [`${folder}/${example}`] });
+  return absolute(`${folder}/${example}`, "^(?:/.*)?$");
+}
+
+/** As path(), for a folder where containerd takes a list of them, divided by colons. */
+export function oneFolder(example: string) {
+  return absolute(example, "^(?:/[^:]*)?$");
+}
+
+function absolute(example: string, pattern: string) {
+  const expected = `an absolute path such as "${example}"`;
+  const schema = z.string().meta({ pattern, examples: [example] });
+  const parse = (found: string): Parsed<string | null> => {
+    if (found === "") return parsed(null);
+    if (!found.startsWith("/")) return problem(`expected ${expected}, found ${describePath(found)}`);
+    if (found.length <= LONGEST_PATH && new RegExp(pattern).test(found)) return parsed(found);
+    return problem(`expected ${expected}, found a text of ${found.length} characters that is not one path`);
+  };
   const error = (issue: { input?: unknown }) => `expected ${expected}, found ${describeKind(issue.input)}`;
-  return z
-    .union([checked(absolute, (found) => parsePath(found, expected)), z.literal(false), z.null()], { error })
-    .optional();
+  return z.union([checked(schema, parse), z.literal(false), z.null()], { error }).optional();
 }
 
 /** One of some words. */
@@ -104,18 +117,8 @@ function checked<T>(schema: z.ZodString, parse: (found: string) => Parsed<T>) {
   });
 }
 
-function parsePath(found: string, expected: string): Parsed<string | null> {
-  if (found === "") return parsed(null);
-  if (!found.startsWith("/")) return problem(`expected ${expected}, found ${describePath(found)}`);
-  if (found.length > LONGEST_PATH || /[\n\r\0]/.test(found)) {
-    return problem(`expected ${expected}, found a text of ${found.length} characters that is no path`);
-  }
-  return parsed(found);
-}
-
 /** Shows only what is clearly a file's name. */
 function describePath(found: string): string {
-  const isName =
-    /^[\w.~/ -]{1,200}\.(?:json|crt|cert|cer|pem|key|toml|sock)$/.test(found) || /^\.{0,2}\/[\w./-]{1,60}$/.test(found);
-  return isName ? `a relative one, ${quoteText(found)}` : "a text that is none";
+  const isName = /^[\w.~:/ -]{1,200}\.(?:json|crt|cert|cer|pem|key|toml|sock)$/.test(found);
+  return isName ? quoteText(found) : "a text that is none";
 }
