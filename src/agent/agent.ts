@@ -9,7 +9,7 @@ import { type Fights, foldDrift } from "../core/drift.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
-import { distinct, type Route, type RouteDecision, upstreamsThatMatter } from "../core/routes.ts";
+import { distinct, type RouteDecision, upstreamsThatMatter } from "../core/routes.ts";
 import type { KnownHealth, LastGood } from "../node/state.ts";
 import type { Event } from "../report/events.ts";
 import { type HealthChange, HealthTable } from "./health-table.ts";
@@ -38,6 +38,7 @@ export interface AgentView {
 }
 
 export interface AgentPorts {
+  readonly configPath: string;
   readonly loadConfig: () => Promise<LoadedConfig>;
   readonly loadLastGood: () => Promise<LoadedConfig | null>;
   readonly saveLastGood: (lastGood: LastGood) => Promise<void>;
@@ -63,7 +64,6 @@ export class Agent {
   #inForce: ValidConfig | null = null;
   #rejected: readonly ConfigIssue[] | null = null;
   #appliedAtMs: number | null = null;
-  #routes: readonly Route[] = [];
   #decisions = NO_DECISIONS;
   #node: ObservedNode | null = null;
   #fights: Fights = new Map();
@@ -136,37 +136,50 @@ export class Agent {
     if (isNew) this.forgetFights();
     const changes = [...this.#changes];
     const authorizationOf = await this.#ports.readAuthorizations(valid.config);
-    const plan = await this.#planAndPerform(valid, authorizationOf, changes.length > 0);
+    const { plan, performed } = await this.#planAndPerform(valid, authorizationOf, changes.length > 0);
     if (isNew) await this.#ports.saveLastGood({ text: valid.text, tlsFiles: [...valid.tlsFiles.values()] });
-    this.#changes = this.#changes.slice(changes.length);
     const before = this.#decisions;
     this.#inForce = valid;
     this.#decisions = plan.decisions;
-    this.#routes = plan.decisions.map(({ route }) => route);
+    this.#changes = this.#changes.slice(changes.length);
     this.#settled = new Map(plan.want.map(({ path, text }) => [path, text]));
-    if (isNew) this.#appliedAtMs = this.#ports.nowMs();
-    for (const event of eventsOfPass({ isNew, before, plan, changes, config: valid.config })) this.#ports.emit(event);
+    if (isNew) this.#tellApplied(valid);
+    for (const event of eventsOfPass({ before, decisions: plan.decisions, changes, performed }))
+      this.#ports.emit(event);
+  }
+
+  #tellApplied({ config, issues }: ValidConfig): void {
+    this.#appliedAtMs = this.#ports.nowMs();
+    const { mirrors } = config;
+    this.#ports.emit({
+      kind: "configApplied",
+      path: this.#ports.configPath,
+      mirrors: mirrors.length,
+      registries: this.#decisions.length,
+    });
+    for (const issue of issues) this.#ports.emit({ kind: "configWarning", issue });
   }
 
   // A settled node is only looked at. Where there is something to do, it is looked at again under the
-  // lock, since another writer may have done it meanwhile.
+  // lock, since another writer may have done it meanwhile. What was decided is on disk before it is done.
   async #planAndPerform(
     valid: ValidConfig,
     authorizationOf: (endpoint: Endpoint) => string | null,
     healthChanged: boolean,
-  ): Promise<PassPlan> {
-    const plan = async (): Promise<PassPlan> => {
+  ): Promise<{ plan: PassPlan; performed: readonly Action[] }> {
+    const look = async (): Promise<PassPlan> => {
       this.#node = await this.#ports.observe(valid.config);
       const { stateOf, out } = this.#health;
       return planPass({ config: valid.config, tlsFiles: valid.tlsFiles, stateOf, out, authorizationOf }, this.#node);
     };
-    const first = await plan();
+    const first = await look();
     if (this.#health.setOut(first.decisions) || healthChanged) await this.#ports.saveHealth(this.#health.known());
-    if (first.actions.length === 0) return first;
+    if (first.actions.length === 0) return { plan: first, performed: [] };
     return this.#ports.underLock(async () => {
-      const second = await plan();
-      await this.#ports.perform(this.#withoutLostFights(second.actions), valid.config);
-      return second;
+      const plan = await look();
+      const performed = this.#withoutLostFights(plan.actions);
+      await this.#ports.perform(performed, valid.config);
+      return { plan, performed };
     });
   }
 
@@ -181,8 +194,13 @@ export class Agent {
 
   // An upstream is probed only while a mirror beside it is in doubt.
   #follow(): void {
-    const mirrors = distinct(this.#routes.flatMap((route) => route.mirrors));
-    const upstreams = upstreamsThatMatter(this.#routes, (mirror) => this.#health.isInDoubt(mirror));
+    if (!this.#inForce) {
+      this.#ports.follow({ inForce: null, endpoints: [] });
+      return;
+    }
+    const routes = this.#decisions.map(({ route }) => route);
+    const mirrors = distinct(routes.flatMap((route) => route.mirrors));
+    const upstreams = upstreamsThatMatter(routes, (mirror) => this.#health.isInDoubt(mirror));
     const endpoints = [...mirrors, ...upstreams];
     this.#health.keepOnly(endpoints);
     this.#ports.follow({ inForce: this.#inForce, endpoints });

@@ -1,0 +1,137 @@
+// What the agent does as mirrors come and go, on a node in memory with a clock that is set.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryNode } from "./memory-node.ts";
+
+const CONFIG = "registryMirrors:\n  - endpoint: https://mirror:5000\n";
+const TWO = `${CONFIG}  - endpoint: https://second:5000\n`;
+const MIRROR = "https://mirror:5000";
+const SECOND = "https://second:5000";
+const UPSTREAM = "https://gcr.io";
+
+async function settled(config: string, urls: readonly string[]) {
+  const node = new MemoryNode(config);
+  const agent = node.start();
+  await agent.pass();
+  for (const url of urls) node.probe(agent, url, null);
+  await agent.pass();
+  node.events.length = 0;
+  return { node, agent };
+}
+
+test("Agent.pass() writes the mirror, then the upstream in its place when it is down, and the mirror again", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  assert.match(node.hostsToml("gcr.io") ?? "", /\[host\."https:\/\/mirror:5000"\]/);
+
+  node.probe(agent, MIRROR, "response-timeout");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "response-timeout");
+  await agent.pass();
+  assert.doesNotMatch(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+  assert.match(node.hostsToml("gcr.io") ?? "", /^server = "https:\/\/gcr\.io"$/m);
+
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, null);
+  await agent.pass();
+  assert.match(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+});
+
+test("Agent.onProbe() asks for a pass only when a state changed", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  const before = node.passesAsked;
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, "refused");
+  assert.equal(node.passesAsked, before);
+  node.probe(agent, MIRROR, "refused");
+  assert.equal(node.passesAsked, before + 1);
+});
+
+test("Agent probes the upstream from the first doubt about a mirror until it is well again", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  const followed = () => node.following.endpoints.map(({ url }) => url);
+  assert.deepEqual(followed(), [MIRROR]);
+  node.probe(agent, MIRROR, "refused");
+  assert.deepEqual(followed(), [MIRROR, UPSTREAM]);
+  node.probe(agent, MIRROR, null);
+  assert.deepEqual(followed(), [MIRROR]);
+});
+
+test("Agent never follows an upstream that may not be contacted", async () => {
+  const { node, agent } = await settled(`${CONFIG}agent: { failover: never }\n`, [MIRROR]);
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  assert.deepEqual(
+    node.following.endpoints.map(({ url }) => url),
+    [MIRROR],
+  );
+  assert.match(node.hostsToml("gcr.io") ?? "", /^server = "https:\/\/mirror:5000"$/m);
+});
+
+test("Agent.pass() keeps every byte when mirror and upstream are both dead", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  const before = node.hostsToml("gcr.io");
+  for (let round = 0; round < 3; round++) {
+    node.probe(agent, MIRROR, "connect-timeout");
+    node.probe(agent, UPSTREAM, "connect-timeout");
+    await agent.pass();
+  }
+  assert.equal(node.hostsToml("gcr.io"), before);
+});
+
+test("Agent.pass() does not take an upstream's old health for a proof", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, null);
+  const before = node.hostsToml("gcr.io");
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  assert.equal(node.hostsToml("gcr.io"), before, "the upstream was not probed since");
+  node.probe(agent, UPSTREAM, null);
+  await agent.pass();
+  assert.doesNotMatch(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+});
+
+test("Agent.pass() leaves the order of the other mirrors as it is", async () => {
+  const { node, agent } = await settled(TWO, [MIRROR, SECOND]);
+  const hosts = () => [...(node.hostsToml("gcr.io") ?? "").matchAll(/^\[host\."(.*)"\]$/gm)].map((match) => match[1]);
+  assert.deepEqual(hosts(), [MIRROR, SECOND]);
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  assert.deepEqual(hosts(), [SECOND]);
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, null);
+  await agent.pass();
+  assert.deepEqual(hosts(), [MIRROR, SECOND]);
+});
+
+test("Agent does not hand pulls back to a mirror it knew to be down when it is started again", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.probe(agent, MIRROR, "response-timeout");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "response-timeout");
+  await agent.pass();
+  const failedOver = node.hostsToml("gcr.io");
+  await node.start().pass();
+  assert.equal(node.hostsToml("gcr.io"), failedOver);
+});
+
+test("Agent tells each change once: the mirror that fell, and its coming back", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  assert.deepEqual(node.eventKinds(), ["endpointChanged"]);
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, null);
+  await agent.pass();
+  await agent.pass();
+  assert.deepEqual(node.eventKinds(), ["endpointChanged", "endpointChanged"]);
+});
