@@ -1,0 +1,154 @@
+// Everything that the agent tells, as values, and the one sentence for each. A sentence tells a transition,
+// not a state: what happened, to which endpoint, why, and where pulls go now. It is read at three in the
+// morning by somebody who did not write this, often as the only source.
+
+import type { ConfigIssue } from "../core/config-issue.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import type { Transition } from "../core/health-transition.ts";
+import type { RouteDecision } from "../core/routes.ts";
+import { describePulls } from "./describe-pulls.ts";
+import { escapeControl } from "./escape-control.ts";
+import { humaniseCount, humaniseDuration } from "./humanise.ts";
+
+type NamedEndpoint = Pick<Endpoint, "role" | "url">;
+
+export type Event =
+  | { readonly kind: "started"; readonly version: string; readonly configPath: string }
+  | { readonly kind: "stopping"; readonly because: string }
+  | { readonly kind: "reloadAsked" }
+  | { readonly kind: "configApplied"; readonly path: string; readonly mirrors: number; readonly registries: number }
+  /** `lastGood`: whether an earlier config is in force instead. */
+  | { readonly kind: "configRejected"; readonly issues: readonly ConfigIssue[]; readonly lastGood: boolean }
+  | { readonly kind: "configWarning"; readonly issue: ConfigIssue }
+  /** `decisions`: the routes that the endpoint belongs to, as they are now. */
+  | EndpointChanged
+  /** Routes changed, though no mirror did: another way was proven to work, or ceased to. */
+  | { readonly kind: "routesChanged"; readonly decisions: readonly RouteDecision[] }
+  | { readonly kind: "fileWritten"; readonly path: string; readonly because: string }
+  | { readonly kind: "fileRemoved"; readonly path: string; readonly because: string }
+  | { readonly kind: "driftRepaired"; readonly path: string }
+  | { readonly kind: "fightStopped"; readonly path: string }
+  /** `found`: what config_path says now; null if it is not set. */
+  | {
+      readonly kind: "configPathMissing";
+      readonly configToml: string;
+      readonly certsDir: string;
+      readonly found: string | null;
+    }
+  | { readonly kind: "certificateExpiring"; readonly of: string; readonly leftMs: number }
+  | { readonly kind: "watchImpaired"; readonly message: string }
+  | { readonly kind: "passFailed"; readonly message: string; readonly retryInMs: number };
+
+interface EndpointChanged {
+  readonly kind: "endpointChanged";
+  readonly endpoint: NamedEndpoint;
+  readonly transition: Transition;
+  readonly decisions: readonly RouteDecision[];
+}
+
+export type Level = "debug" | "info" | "warn" | "error";
+
+export interface EventText {
+  readonly level: Level;
+  /** One line, without control characters. */
+  readonly message: string;
+}
+
+/** The line that an event makes in the log. */
+export function describeEvent(event: Event): EventText {
+  const [level, message] = describe(event);
+  return { level, message: escapeControl(message) };
+}
+
+function describe(event: Event): readonly [Level, string] {
+  switch (event.kind) {
+    case "started":
+      return ["info", `mirror-agent ${event.version} started with ${event.configPath}`];
+    case "stopping":
+      return ["info", `Stopping: ${event.because}; pulls go on with the routes as they are`];
+    case "reloadAsked":
+      return ["info", "Asked to reload: reading the config and looking at the node again"];
+    case "configApplied":
+      return ["info", `Config ${event.path} is in force: ${describeSize(event)}`];
+    case "configRejected":
+      return ["error", describeRejection(event)];
+    case "configWarning":
+      return ["warn", `Config: ${describeIssue(event.issue)}`];
+    case "endpointChanged":
+      return describeEndpoint(event);
+    case "routesChanged":
+      return describeRoutes(event.decisions);
+    case "fileWritten":
+      return ["debug", `Wrote ${event.path}: ${event.because}`];
+    case "fileRemoved":
+      return ["debug", `Removed ${event.path}: ${event.because}`];
+    case "driftRepaired":
+      return ["warn", `Repaired ${event.path}: something else had changed it`];
+    case "fightStopped":
+      return ["error", describeFight(event.path)];
+    case "configPathMissing":
+      return ["warn", describeConfigPath(event)];
+    case "certificateExpiring":
+      return ["warn", describeExpiry(event)];
+    case "watchImpaired":
+      return ["warn", event.message];
+    case "passFailed":
+      return ["error", `${event.message}; trying again in ${humaniseDuration(event.retryInMs)}`];
+    default:
+      throw new Error(`Cannot describe an event: it is ${JSON.stringify(event satisfies never)}`);
+  }
+}
+
+function describeEndpoint({ endpoint, transition, decisions }: EndpointChanged): readonly [Level, string] {
+  const name = endpoint.role === "mirror" ? `Mirror ${endpoint.url}` : `Upstream ${endpoint.url}`;
+  const pulls = describePulls(decisions);
+  const tail = pulls === "" ? "" : `; ${pulls}`;
+  if (transition.to === "down") return ["warn", `${name} is down: ${describeFall(transition)}${tail}`];
+  const after = transition.lastedMs === null ? "" : ` again after ${humaniseDuration(transition.lastedMs)} down`;
+  return ["info", `${name} is up${after}${tail}`];
+}
+
+function describeFall({ reason, detail, relapses, holdDownMs }: Transition & { to: "down" }): string {
+  const why = `${reason} (${detail})`;
+  if (relapses === 0) return why;
+  const times = relapses === 1 ? "once" : `${relapses} times in a row`;
+  return `${why}; it has failed soon after recovering ${times} and must now answer for ${humaniseDuration(holdDownMs)} before it is used`;
+}
+
+function describeRoutes(decisions: readonly RouteDecision[]): readonly [Level, string] {
+  const pulls = describePulls(decisions);
+  const worse = decisions.some(({ failedOver, doubted }) => failedOver || doubted);
+  return [worse ? "warn" : "info", `Routes changed: ${pulls}`];
+}
+
+function describeSize({ mirrors, registries }: { mirrors: number; registries: number }): string {
+  return `${humaniseCount(mirrors, "mirror")} for ${humaniseCount(registries, "registry", "registries")}`;
+}
+
+const MOST_ISSUES = 3;
+
+function describeRejection({ issues, lastGood }: { issues: readonly ConfigIssue[]; lastGood: boolean }): string {
+  const errors = issues.filter(({ severity }) => severity === "error");
+  const shown = errors.slice(0, MOST_ISSUES).map(describeIssue).join("; ");
+  const more = errors.length > MOST_ISSUES ? `; and ${errors.length - MOST_ISSUES} more, see mirror-agent check` : "";
+  const force = lastGood ? "the last good config stays in force" : "no config is in force and the node stays as it is";
+  return `Config rejected, ${force}: ${shown}${more}`;
+}
+
+function describeIssue({ line, column, message }: ConfigIssue): string {
+  return `line ${line}, column ${column}: ${message}`;
+}
+
+function describeFight(path: string): string {
+  return `Gave up on ${path}: something else has changed it ten times in ten minutes; find out what writes it, then systemctl reload mirror-agent`;
+}
+
+function describeConfigPath({ configToml, certsDir, found }: Event & { kind: "configPathMissing" }): string {
+  const state = found === null ? "is not set" : `is "${found}"`;
+  return `containerd does not read the routes: config_path in ${configToml} ${state}; set it to "${certsDir}" and restart containerd`;
+}
+
+function describeExpiry({ of, leftMs }: { of: string; leftMs: number }): string {
+  if (leftMs <= 0) return `The certificate of ${of} expired ${humaniseDuration(-leftMs)} ago`;
+  return `The certificate of ${of} expires in ${humaniseDuration(leftMs)}`;
+}

@@ -1,0 +1,111 @@
+// The screen that `mirror-agent status` shows: first what is wrong, then every endpoint, then where pulls
+// go. A node with 1,000 registries still fits a screen: registries that go the same way share a line.
+
+import { escapeControl } from "./escape-control.ts";
+import { humaniseDuration, humaniseList } from "./humanise.ts";
+import { type Status, type StatusEndpoint, type StatusRoute, statusExitCode, summarise } from "./status.ts";
+import { type Cell, type Colour, paint, renderTable, type TableOptions } from "./table.ts";
+
+export interface RenderStatusOptions extends TableOptions {
+  readonly nowMs: number;
+}
+
+/** After so long without news the agent is most likely not running. */
+const STALE_MS = 60_000;
+
+/** The status for people, `width` columns wide; ends with a newline. */
+export function renderStatus(status: Status, options: RenderStatusOptions): string {
+  const headline = paint(summarise(status), statusExitCode(status) === 0 ? "green" : "red", options.colour);
+  const sections = [
+    [headline, ...describeAge(status, options)],
+    [
+      `config      ${describeConfig(status, options.nowMs)}`,
+      ...describeIssues(status),
+      `containerd  ${describeContainerd(status)}`,
+    ],
+    renderEndpoints(status.endpoints, options),
+    renderRoutes(status.routes, options),
+  ];
+  const shown = sections.filter((lines) => lines.length > 0).map((lines) => lines.join("\n"));
+  return `${shown.join("\n\n")}\n`;
+}
+
+function describeAge({ updatedAt }: Status, { nowMs, colour }: RenderStatusOptions): string[] {
+  const ageMs = nowMs - Date.parse(updatedAt);
+  if (ageMs < STALE_MS) return [];
+  return [paint(`This is ${humaniseDuration(ageMs)} old: mirror-agent is not running, or hangs`, "yellow", colour)];
+}
+
+function describeConfig({ config }: Status, nowMs: number): string {
+  const { path, state, appliedAt } = config;
+  if (state === "pending") return `${path}, not yet applied`;
+  const applied = appliedAt === null ? "" : ` ${since(appliedAt, nowMs)} ago`;
+  if (state === "applied") return `${path}, applied${applied}`;
+  return `${path}, rejected; in force is the last good one${appliedAt === null ? "" : `, applied${applied}`}`;
+}
+
+function describeIssues({ config }: Status): string[] {
+  return config.issues.map(
+    ({ line, column, message }) => `            line ${line}, column ${column}: ${escapeControl(message)}`,
+  );
+}
+
+function describeContainerd({ containerd }: Status): string {
+  const version = containerd.version ?? "of unknown version";
+  if (containerd.restartOwed) return `${version}, does not read the routes until it is restarted`;
+  return containerd.inEffect
+    ? `${version}, reads the routes`
+    : `${version}, does not read the routes: config_path is not set`;
+}
+
+const STATE_COLOURS: Readonly<Record<StatusEndpoint["state"], Colour>> = {
+  up: "green",
+  down: "red",
+  unknown: "yellow",
+};
+
+function renderEndpoints(endpoints: readonly StatusEndpoint[], options: RenderStatusOptions): string[] {
+  if (endpoints.length === 0) return [];
+  const rows = endpoints.map((endpoint) => [
+    plain(endpoint.endpoint),
+    plain(endpoint.role),
+    { text: endpoint.state, colour: STATE_COLOURS[endpoint.state] },
+    plain(since(endpoint.since, options.nowMs)),
+    plain(describeCondition(endpoint, options.nowMs)),
+  ]);
+  return renderTable(["ENDPOINT", "ROLE", "STATE", "FOR", ""], rows, options);
+}
+
+const SOON_MS = 30 * 86_400_000;
+
+function describeCondition({ reason, detail, latencyMs, certificateExpiresAt }: StatusEndpoint, nowMs: number): string {
+  if (reason !== null) return escapeControl(detail === null ? reason : `${reason}: ${detail}`);
+  const latency = latencyMs === null ? "" : `${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms`;
+  const leftMs = certificateExpiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(certificateExpiresAt) - nowMs;
+  if (leftMs > SOON_MS) return latency;
+  const expiry = leftMs > 0 ? `certificate ends in ${humaniseDuration(leftMs)}` : "certificate has expired";
+  return [latency, expiry].filter(Boolean).join(", ");
+}
+
+function renderRoutes(routes: readonly StatusRoute[], options: RenderStatusOptions): string[] {
+  if (routes.length === 0) return [];
+  const rows = [...Map.groupBy(routes, describeWay)].map(([way, group]) => [
+    plain(humaniseList(group.map(({ registry }) => registry))),
+    { text: way, colour: group[0]?.failedOver ? ("yellow" as const) : null },
+  ]);
+  return renderTable(["REGISTRY", "PULLS GO TO"], rows, options);
+}
+
+function describeWay({ registry, endpoints, upstream, failedOver }: StatusRoute): string {
+  const last = registry === "_default" || upstream === null ? [] : [upstream];
+  const ways = [...endpoints, ...last].join(", ");
+  return failedOver ? `${ways || "the upstream"} (failed over)` : ways || "the upstream";
+}
+
+function since(iso: string, nowMs: number): string {
+  return humaniseDuration(Math.max(0, nowMs - Date.parse(iso)));
+}
+
+function plain(text: string): Cell {
+  return { text, colour: null };
+}

@@ -1,0 +1,98 @@
+// What the node does now, as /run/mirror-agent/status.json (schema 1) holds it: read by `mirror-agent status`,
+// by monitoring and by people. Keys are only ever added; nothing in it is a secret.
+
+import type { ConfigIssue } from "../core/config-issue.ts";
+import type { ProbeReason } from "../core/probe-result.ts";
+import { humaniseCount, humaniseList } from "./humanise.ts";
+
+/** Times are ISO 8601 in UTC. */
+export interface Status {
+  readonly schema: 1;
+  readonly updatedAt: string;
+  readonly config: StatusConfig;
+  readonly containerd: StatusContainerd;
+  readonly endpoints: readonly StatusEndpoint[];
+  readonly routes: readonly StatusRoute[];
+}
+
+export interface StatusConfig {
+  readonly path: string;
+  /** "rejected": `issues` says why, and the last good config is in force. */
+  readonly state: "applied" | "rejected" | "pending";
+  readonly issues: readonly ConfigIssue[];
+  readonly appliedAt: string | null;
+}
+
+export interface StatusContainerd {
+  readonly version: string | null;
+  /** Whether containerd reads the routes that the agent writes. */
+  readonly inEffect: boolean;
+  readonly restartOwed: boolean;
+  readonly lastRestartAt: string | null;
+}
+
+export interface StatusEndpoint {
+  readonly endpoint: string;
+  readonly role: "mirror" | "upstream";
+  readonly state: "up" | "down" | "unknown";
+  readonly since: string;
+  readonly reason: ProbeReason | null;
+  /** The clause behind `reason`, for people. */
+  readonly detail: string | null;
+  readonly latencyMs: number | null;
+  readonly certificateExpiresAt: string | null;
+}
+
+export interface StatusRoute {
+  readonly registry: string;
+  /** The mirrors that pulls go to now, in the order of trying. */
+  readonly endpoints: readonly string[];
+  /** Null where the upstream is never contacted. */
+  readonly upstream: string | null;
+  readonly failedOver: boolean;
+}
+
+/** 0 when all is up, in force and in effect; 1 when something is not. */
+export function statusExitCode(status: Status): 0 | 1 {
+  const allUp = status.endpoints.every(({ state }) => state !== "down");
+  return allUp && status.config.state !== "rejected" && status.containerd.inEffect ? 0 : 1;
+}
+
+/** One line for systemd's STATUS=: "2 mirrors up, 1 down; gcr.io fails over to upstream since 03:12". */
+export function summarise(status: Status): string {
+  const parts = [countMirrors(status), describeFailover(status)];
+  if (status.config.state === "rejected") parts.push("config rejected, the last good one is in force");
+  if (!status.containerd.inEffect) parts.push("containerd does not read the routes");
+  return parts.filter(Boolean).join("; ");
+}
+
+function countMirrors({ endpoints }: Status): string {
+  const mirrors = endpoints.filter(({ role }) => role === "mirror");
+  if (mirrors.length === 0) return "no mirrors";
+  const count = (wanted: StatusEndpoint["state"]): number => mirrors.filter(({ state }) => state === wanted).length;
+  const others = (["down", "unknown"] as const).filter((state) => count(state) > 0);
+  return [`${humaniseCount(count("up"), "mirror")} up`, ...others.map((state) => `${count(state)} ${state}`)].join(
+    ", ",
+  );
+}
+
+function describeFailover(status: Status): string {
+  const registries = status.routes.filter(({ failedOver }) => failedOver).map(({ registry }) => registry);
+  if (registries.length === 0) return "";
+  const down = status.endpoints.filter(({ role, state }) => role === "mirror" && state === "down");
+  const since = down
+    .map((endpoint) => endpoint.since)
+    .sort()
+    .at(-1);
+  const verb = registries.length === 1 ? "fails" : "fail";
+  return `${humaniseList(registries)} ${verb} over to upstream${since === undefined ? "" : ` since ${renderClock(since, status.updatedAt)}`}`;
+}
+
+// Local time, as the journal shows it, and with the day once "03:12" alone would mislead.
+function renderClock(iso: string, nowIso: string): string {
+  const at = new Date(iso);
+  const clock = at.toTimeString().slice(0, 5);
+  if (at.toDateString() === new Date(nowIso).toDateString()) return clock;
+  const pad = (part: number): string => String(part).padStart(2, "0");
+  return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${clock}`;
+}
