@@ -187,10 +187,11 @@ export class FaultyServer {
   }
 }
 
-/** An HTTP or HTTPS server that does not listen: it is handed its connections. */
+/** An HTTP or HTTPS server that does not listen: it is handed its connections, and keeps idle ones, as Go's do. */
 function speakingServer(tls: FaultyServerOptions["tls"] | null, onRequest: RequestListener): Server {
-  if (!tls) return createHttpServer(onRequest);
+  if (!tls) return createHttpServer({ keepAliveTimeout: 0 }, onRequest);
   const { cert, key, clientCa } = tls;
   const mutual = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-  return createHttpsServer({ cert, key, ...mutual }, onRequest).on("tlsClientError", () => {});
+  const server = createHttpsServer({ cert, key, keepAliveTimeout: 0, ...mutual }, onRequest);
+  return server.on("tlsClientError", () => {});
 }
