@@ -13,10 +13,12 @@ import { askCredentialHelper, type HelperOptions } from "./credential-helper.ts"
 /** An endpoint, as far as its credential's source goes. */
 export type CredentialOwner = Pick<Endpoint, "role" | "url" | "credentialPath" | "gcrKeyPath">;
 
-export interface CredentialReading {
-  readonly credential: Credential;
-  /** Why there is no credential although one was named; null if all is well. */
-  readonly problem: string | null;
+export type CredentialReading =
+  | (Read & { readonly credential: Credential; readonly problem: null })
+  /** Why there is no credential although one was named. Null: nobody knows whether it is still the one of before. */
+  | (Read & { readonly credential: Credential | null; readonly problem: string });
+
+interface Read {
   /** What works, but should be mended. */
   readonly warning: string | null;
 }
@@ -32,9 +34,9 @@ export async function readCredential(owner: CredentialOwner, options: HelperOpti
 
 async function readGoogleKey(path: string): Promise<CredentialReading> {
   const file = await readCredentialFile(path);
-  if ("problem" in file) return without(file.problem, null);
+  if ("problem" in file) return unread(file.problem, null);
   const problem = googleKeyProblem(file.text);
-  if (problem !== null) return without(`Cannot use "${path}": ${problem}`, file.warning);
+  if (problem !== null) return unread(`Cannot use "${path}": ${problem}`, file.warning);
   return { credential: { kind: "googleKey", path, json: new Secret(file.text) }, problem: null, warning: file.warning };
 }
 
@@ -44,11 +46,11 @@ async function readDockerConfig(
   options: HelperOptions,
 ): Promise<CredentialReading> {
   const file = await readCredentialFile(path);
-  if ("problem" in file) return without(file.problem, null);
+  if ("problem" in file) return unread(file.problem, null);
   const config = parseDockerConfig(file.text);
-  if (typeof config === "string") return without(`Cannot use "${path}": ${config}`, file.warning);
+  if (typeof config === "string") return unread(`Cannot use "${path}": ${config}`, file.warning);
   const found = await resolveHelper(findCredential(config, owner.url), options);
-  if (found.kind === "problem") return without(`Cannot use "${path}" for ${owner.url}: ${found.problem}`, file.warning);
+  if (found.kind === "problem") return unread(`Cannot use "${path}" for ${owner.url}: ${found.problem}`, file.warning);
   if (found.kind === "absent") return absent(owner, path, file.warning);
   return { credential: unwrapGoogleKey(found.credential, path), problem: null, warning: file.warning };
 }
@@ -63,12 +65,13 @@ async function resolveHelper(found: FoundCredential, options: HelperOptions): Pr
 
 // One Docker config serves all upstreams, and it is right that it does not know them all; a mirror's is its own.
 function absent(owner: CredentialOwner, path: string, warning: string | null): CredentialReading {
-  if (owner.role === "upstream") return without(null, warning);
-  return without(`Cannot use "${path}" for ${owner.url}: it has no entry for this registry`, warning);
+  if (owner.role === "upstream") return { credential: NO_CREDENTIAL, problem: null, warning };
+  const problem = `Cannot use "${path}" for ${owner.url}: it has no entry for this registry`;
+  return { credential: NO_CREDENTIAL, problem, warning };
 }
 
-function without(problem: string | null, warning: string | null): CredentialReading {
-  return { credential: NO_CREDENTIAL, problem, warning };
+function unread(problem: string, warning: string | null): CredentialReading {
+  return { credential: null, problem, warning };
 }
 
 type CredentialFile = { readonly text: string; readonly warning: string | null } | { readonly problem: string };

@@ -50,7 +50,9 @@ test("readCredential() reads a Docker config's entry", async (context) => {
     context,
     JSON.stringify({ auths: { "r.example": { auth: base64("joe:hunter2") } } }),
   );
-  assert.ok(credential.kind === "basic" && credential.username === "joe" && credential.password.reveal() === "hunter2");
+  assert.ok(
+    credential?.kind === "basic" && credential.username === "joe" && credential.password.reveal() === "hunter2",
+  );
   assert.deepEqual([problem, warning], [null, null]);
 });
 
@@ -81,7 +83,8 @@ const PROBLEMS: [string, string | null, string][] = [
 
 for (const [name, text, problem] of PROBLEMS) {
   test(`readCredential() names ${name}`, async (context) => {
-    assert.deepEqual(await read(context, text), { credential: { kind: "none" }, problem, warning: null });
+    const credential = name === "a missing entry" ? { kind: "none" } : null;
+    assert.deepEqual(await read(context, text), { credential, problem, warning: null });
   });
 }
 
@@ -123,7 +126,7 @@ test("readCredential() asks the helper, and takes the entry where it knows nothi
     const { credential } = await readCredential(owner({ url, credentialPath }), {
       environment: { PATH: `${dir}:/usr/bin:/bin` },
     });
-    names.push(credential.kind === "basic" ? credential.username : credential.kind);
+    names.push(credential?.kind === "basic" ? credential.username : null);
   }
   assert.deepEqual(names, ["joe", "ann"]);
 });
@@ -155,7 +158,7 @@ for (const [name, text, problem] of KEYS) {
     await writeFile(gcrKeyPath, text, { mode: 0o600 });
     const reading = await readCredential(owner({ role: "upstream", gcrKeyPath }), { environment: {} });
     assert.equal(reading.problem, problem === null ? null : `Cannot use "${gcrKeyPath}": ${problem}`);
-    assert.equal(reading.credential.kind, problem === null ? "googleKey" : "none");
+    assert.equal(reading.credential?.kind, problem === null ? "googleKey" : undefined);
   });
 }
 
@@ -168,6 +171,6 @@ for (const [user, password] of [
       context,
       JSON.stringify({ auths: { "r.example": { username: user, password } } }),
     );
-    assert.ok(credential.kind === "googleKey" && credential.json.reveal() === KEY);
+    assert.ok(credential?.kind === "googleKey" && credential.json.reveal() === KEY);
   });
 }

@@ -1,0 +1,113 @@
+// Every endpoint's credential on its way from the operator's files to containerd: read, changed into what the
+// registry gets to see, shown to the registry, and put into words for hosts.toml or config.toml. One pass calls
+// refresh() and then choose(); probes authenticate with authOf().
+//
+// A file that cannot be read does not take a credential away that was good: editors truncate, volumes come late.
+
+import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
+import type { PresentedCredential } from "../core/credentials/auth-answer.ts";
+import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
+import { chooseStrategy, type EndpointCredential } from "../core/credentials/strategy.ts";
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
+import type { CredentialReading } from "../node/credential-source.ts";
+import type { EndpointAuth } from "../registry/endpoint-auth.ts";
+import type { GoogleKey, GoogleTokens } from "../registry/google-tokens.ts";
+
+export interface EndpointCredentialsPorts {
+  readonly readCredential: (endpoint: Endpoint) => Promise<CredentialReading>;
+  /** Its TLS files are read anew at each connection, or the endpoint is forgotten when they change. */
+  readonly createAuth: (endpoint: Endpoint) => EndpointAuth;
+  readonly googleTokens: GoogleTokens;
+}
+
+/** What there is to know about one endpoint's credential; no secrets in its texts. */
+export interface CredentialState {
+  readonly choice: EndpointCredential;
+  /** Why there is no credential although one was named. */
+  readonly problem: string | null;
+  readonly warnings: readonly string[];
+}
+
+interface Held {
+  readonly auth: EndpointAuth;
+  /** The files it came from: those of another file say nothing about this one. */
+  source: string;
+  credential: Credential;
+  presented: PresentedCredential;
+  problem: string | null;
+  warnings: readonly string[];
+}
+
+export class EndpointCredentials {
+  readonly #ports: EndpointCredentialsPorts;
+  #held = new Map<string, Held>();
+
+  constructor(ports: EndpointCredentialsPorts) {
+    this.#ports = ports;
+  }
+
+  /** Reads the credentials of these endpoints anew, and forgets all others. Asks nobody but Google for tokens. */
+  async refresh(endpoints: readonly Endpoint[]): Promise<void> {
+    const entries = await Promise.all(
+      endpoints.map(async (endpoint) => [endpointKey(endpoint), await this.#read(endpoint)] as const),
+    );
+    this.#held = new Map(entries);
+    this.#ports.googleTokens.keepOnly(entries.map(([, { credential }]) => credential).filter(isGoogleKey));
+  }
+
+  /** Asks those registries what they take that have a credential and have not said so; who does not answer is left for later. */
+  async ask(signal: AbortSignal): Promise<void> {
+    const asked = [...this.#held.values()].filter(({ presented }) => presented.kind !== "none");
+    await Promise.allSettled(asked.map(({ auth }) => auth.ask(signal)));
+    signal.throwIfAborted();
+  }
+
+  /** How containerd gets the endpoint's credential, by what is known now. */
+  choose(endpoint: Endpoint, containerdVersion: ContainerdVersion | null): CredentialState {
+    const { auth, presented, problem, warnings } = this.#find(endpoint);
+    const choice = chooseStrategy({ url: endpoint.url, credential: presented, answer: auth.answer, containerdVersion });
+    return { choice, problem, warnings: [...warnings, ...choice.warnings] };
+  }
+
+  /** Authenticates probes of the endpoint. */
+  authOf(endpoint: Endpoint): EndpointAuth {
+    return this.#find(endpoint).auth;
+  }
+
+  close(): void {
+    this.#ports.googleTokens.close();
+  }
+
+  #find(endpoint: Endpoint): Held {
+    const held = this.#held.get(endpointKey(endpoint));
+    if (held === undefined) throw new Error(`Cannot find the credential of "${endpoint.url}": it was not read`);
+    return held;
+  }
+
+  async #read(endpoint: Endpoint): Promise<Held> {
+    const source = `${endpoint.credentialPath} ${endpoint.gcrKeyPath}`;
+    const before = this.#held.get(endpointKey(endpoint));
+    const reading = await this.#ports.readCredential(endpoint);
+    const last = before?.source === source ? before.credential : NO_CREDENTIAL;
+    const credential = reading.credential ?? last;
+    const { presented, problem, warning } = await this.#present(credential);
+    const auth = before?.auth ?? this.#ports.createAuth(endpoint);
+    auth.present(presented);
+    const warnings = [reading.warning, warning].filter((text) => text !== null);
+    return { auth, source, credential, presented, problem: reading.problem ?? problem, warnings };
+  }
+
+  async #present(
+    credential: Credential,
+  ): Promise<{ presented: PresentedCredential; problem: string | null; warning: string | null }> {
+    if (credential.kind !== "googleKey") return { presented: credential, problem: null, warning: null };
+    const { token, problem, warning } = await this.#ports.googleTokens.tokenFor(credential);
+    const presented: PresentedCredential =
+      token === null ? { kind: "none" } : { kind: "googleToken", token: token.token };
+    return { presented, problem, warning };
+  }
+}
+
+function isGoogleKey(credential: Credential): credential is GoogleKey {
+  return credential.kind === "googleKey";
+}
