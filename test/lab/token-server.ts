@@ -25,6 +25,8 @@ export interface TokenServer extends RecordingServer {
   lifetimeS: number;
   /** Whether a token of its own still holds and was given to the account, not to nobody. */
   admits(token: string): boolean;
+  /** A token for these scopes, without asking who wants it. */
+  issue(...scopes: string[]): string;
 }
 
 export interface TokenServerOptions {
@@ -57,6 +59,7 @@ export async function startTokenServer(
     signerCert: signer.cert,
     account,
     lifetimeS: 60,
+    issue: (...scopes) => makeToken(signer, { scopes, lifetimeS: 600 }),
     admits: (token) => (expiries.get(token) ?? 0) > Date.now(),
   };
   return state;

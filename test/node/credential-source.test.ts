@@ -4,7 +4,8 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type CredentialOwner, type CredentialReading, readCredential } from "../../src/node/credential-source.ts";
+import type { Credential } from "../../src/core/credentials/credential.ts";
+import { type CredentialOwner, readCredential } from "../../src/node/credential-source.ts";
 
 const KEY = JSON.stringify({ type: "service_account", client_email: "a@b", private_key: "hunter2" });
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
@@ -13,6 +14,12 @@ async function folder(context: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "credentials-"));
   context.after(() => rm(path, { recursive: true }));
   return path;
+}
+
+interface Shown {
+  readonly credential: Credential | null;
+  readonly problem: string | null;
+  readonly warning: string | null;
 }
 
 const owner = (part: Partial<CredentialOwner>): CredentialOwner => ({
@@ -28,7 +35,7 @@ async function read(
   context: TestContext,
   text: string | null,
   part: Partial<CredentialOwner> & { mode?: number } = {},
-): Promise<CredentialReading> {
+): Promise<Shown> {
   const dir = await folder(context);
   const path = join(dir, "file");
   const { mode = 0o600, ...rest } = part;
