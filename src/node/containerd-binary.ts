@@ -1,12 +1,15 @@
 // Asks a containerd binary: its version, and what it makes of a configuration (`containerd config dump`). The dump
 // catches syntax, imports and versions; it does not load plugins, so it proves that the daemon starts, not the CRI.
 
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { flattenImports } from "../core/containerd-config/flatten-imports.ts";
 import type { ConfigFile } from "../core/containerd-config/resolve-config.ts";
 import { parseToml, type TomlMap } from "../core/containerd-config/toml-text.ts";
 import { type ContainerdVersion, parseContainerdVersion } from "../core/containerd-config/versions.ts";
+import { statIfThere } from "./files.ts";
 
 interface RunOptions {
   readonly cwd: string;
@@ -23,8 +26,19 @@ export class ContainerdBinaryError extends Error {
   override readonly name = "ContainerdBinaryError";
 }
 
-/** The version that `binary` prints. */
+const known = new Map<string, ContainerdVersion>();
+
+/** The version that `binary` prints; it is asked again only when it has changed. */
 export async function readBinaryVersion(binary: string, signal: AbortSignal): Promise<ContainerdVersion> {
+  const stat = await statIfThere(binary);
+  const stamp = `${binary} ${stat?.ino} ${stat?.size} ${stat?.ctimeMs}`;
+  const version = known.get(stamp) ?? (await askVersion(binary, signal));
+  known.clear();
+  known.set(stamp, version);
+  return version;
+}
+
+async function askVersion(binary: string, signal: AbortSignal): Promise<ContainerdVersion> {
   const version = parseContainerdVersion(await run(binary, ["--version"], { cwd: "/", signal }));
   if (version) return version;
   throw new ContainerdBinaryError(`Cannot read the version of "${binary}": it printed none`);
@@ -62,11 +76,20 @@ export async function dumpCandidate(
 }
 
 async function run(binary: string, args: string[], { cwd, signal }: RunOptions): Promise<string> {
-  const { execa } = await import("execa");
-  const options = { cwd, cancelSignal: signal, timeout: TIMEOUT_MS, reject: false, stdin: "ignore" } as const;
-  const { stdout, failed, code, exitCode, timedOut } = await execa(binary, args, options);
-  signal.throwIfAborted();
-  if (!failed) return stdout;
-  const reason = timedOut ? `no answer within ${TIMEOUT_MS / 1000} s` : (code ?? `it ended with ${exitCode}`);
-  throw new ContainerdBinaryError(`Cannot run "${[binary, ...args].join(" ")}": ${reason}; run it to see what it says`);
+  try {
+    const { stdout } = await promisify(execFile)(binary, args, {
+      cwd,
+      signal,
+      timeout: TIMEOUT_MS,
+      maxBuffer: 2 ** 24,
+    });
+    return stdout;
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code, killed } = error as { code?: string | number; killed?: boolean };
+    const reason = killed ? `no answer within ${TIMEOUT_MS / 1000} s` : `it ended with ${code}`;
+    throw new ContainerdBinaryError(
+      `Cannot run "${[binary, ...args].join(" ")}": ${reason}; run it to see what it says`,
+    );
+  }
 }

@@ -1,0 +1,90 @@
+// Remembers what the agent did to containerd's configuration and how far a restart has come.
+//
+// Invariants:
+// 1. A step is on disk before the action that it names is begun, so whoever starts next knows that it may have happened.
+// 2. `journal` is null exactly when nothing is under way and no restart is owed for an edit of ours.
+// 3. `edits` has every file in which a value is ours, with what taking it out again needs; the bytes from before the
+//    first edit are in the ledger.
+// 4. The file may hold texts of config.toml, and so passwords: only root reads it.
+
+import type { ConfigPathUndo } from "../core/containerd-config/edit-config-path.ts";
+import type { TakeoverMemory } from "../core/containerd-config/plan-takeover.ts";
+import { makeFolder, readTextIfThere, writeFileAtomic } from "./files.ts";
+
+/** What comes next, or is being done: everything before it is done. */
+export type Step = "editing" | "owed" | "restarting" | "rolling-back" | "restarting-old";
+
+export interface Journal {
+  readonly step: Step;
+  readonly edit: JournalEdit | null;
+  /** The daemon that has to be replaced; null if none ran. */
+  readonly daemon: string | null;
+  readonly key: string;
+  readonly wanted: string;
+  /** Why the new configuration was given up; null before that. */
+  readonly failure: string | null;
+}
+
+export interface JournalEdit {
+  readonly path: string;
+  readonly oldText: string | null;
+  readonly newText: string;
+  readonly mode: number;
+  readonly owner: { readonly uid: number; readonly gid: number } | null;
+}
+
+export interface KeptEdit {
+  readonly undo: ConfigPathUndo;
+  /** Whether the file is ours whole. */
+  readonly created: boolean;
+}
+
+export interface Remembered extends TakeoverMemory {
+  readonly journal: Journal | null;
+  readonly edits: Readonly<Record<string, KeptEdit>>;
+  readonly lastRestartAtMs: number | null;
+}
+
+const NOTHING: Remembered = { journal: null, edits: {}, inEffect: null, failed: null, lastRestartAtMs: null };
+
+/** Holds what is remembered, and writes every change through. */
+export class RestartMemory {
+  readonly #path: string;
+  #now: Remembered;
+
+  private constructor(path: string, now: Remembered) {
+    this.#path = path;
+    this.#now = now;
+  }
+
+  /** Opens it in `stateDir`. That it cannot be read is an error: a restart may be half done. */
+  static async open(stateDir: string): Promise<RestartMemory> {
+    await makeFolder(stateDir, 0o700);
+    const path = `${stateDir}/containerd.json`;
+    const text = await readTextIfThere(path);
+    return new RestartMemory(path, text === null ? NOTHING : parseRemembered(text, path));
+  }
+
+  get now(): Remembered {
+    return this.#now;
+  }
+
+  /** Changes some of it; it is on disk when this returns. */
+  async update(changes: Partial<Remembered>): Promise<void> {
+    const next = { ...this.#now, ...changes };
+    await writeFileAtomic(this.#path, `${JSON.stringify({ schema: 1, ...next }, null, 2)}\n`, { mode: 0o600 });
+    this.#now = next;
+  }
+}
+
+function parseRemembered(text: string, path: string): Remembered {
+  try {
+    const { schema, ...remembered } = JSON.parse(text) as { schema: number } & Remembered;
+    if (schema === 1) return remembered;
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": it is not JSON; mend it by hand, it says what was done to containerd`, {
+      cause,
+    });
+  }
+  throw new Error(`Cannot read "${path}": it was written by a newer version of mirror-agent`);
+}

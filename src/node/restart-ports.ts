@@ -1,0 +1,107 @@
+// The ports of a restart on this node.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { isCertsDir } from "../core/containerd-config/certs-dir.ts";
+import type { FileEdit } from "../core/containerd-config/find-edit.ts";
+import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
+import { isSameValue, valueAt, withValueAt } from "../core/containerd-config/toml-text.ts";
+import { type ContainerdVersion, CRI_V2, CRI_V3 } from "../core/containerd-config/versions.ts";
+import { findCriProblem } from "./containerd.ts";
+import { ContainerdBinaryError, dumpCandidate, dumpConfig } from "./containerd-binary.ts";
+import { findIdentity } from "./containerd-daemon.ts";
+import { countPullsInFlight } from "./pulls-in-flight.ts";
+import type { RestartPorts } from "./restart.ts";
+
+export interface NodeOptions {
+  /** Null: systemd, by the daemon's own unit. */
+  readonly restartCommand: readonly string[] | null;
+  /** A private folder, for trials. */
+  readonly stateDir: string;
+  readonly wanted: string;
+  readonly backUp: (path: string) => Promise<void>;
+}
+
+const RESTART_TIMEOUT_MS = 90_000;
+
+/** How a restart of the observed containerd is done. */
+export function createRestartPorts(observed: ObservedContainerd, options: NodeOptions): RestartPorts {
+  const { socket } = observed;
+  return {
+    findIdentity: () => findIdentity(socket),
+    findCriProblem: (signal) => findCriProblem(socket, signal),
+    countPulls: (signal) => countPullsInFlight(socket, signal),
+    findLoadProblem: (edit, signal) => findLoadProblem(observed, { edit, ...options }, signal),
+    restart: () => restart(options.restartCommand ?? unitCommand(observed)),
+    backUp: options.backUp,
+  };
+}
+
+// Not to be cancelled: what was begun goes on in systemd anyway, and half a restart is no state to leave.
+async function restart(command: readonly string[]): Promise<string | null> {
+  const [file = "", ...args] = command;
+  const unit = file.endsWith("systemctl") ? args.at(-1) : undefined;
+  // A unit that failed too often in a row is not started again until it is told to forget that.
+  if (unit !== undefined) await run(file, ["reset-failed", unit]);
+  return run(file, args);
+}
+
+async function run(file: string, args: readonly string[]): Promise<string | null> {
+  try {
+    await promisify(execFile)(file, args, { timeout: RESTART_TIMEOUT_MS });
+    return null;
+  } catch (error) {
+    const { code } = error as { code?: string | number };
+    return `"${[file, ...args].join(" ")}" ended with ${code}`;
+  }
+}
+
+function unitCommand({ daemon }: ObservedContainerd): readonly string[] {
+  return ["systemctl", "restart", daemon?.unit?.name ?? "containerd.service"];
+}
+
+interface Trial {
+  readonly edit: FileEdit | null;
+  readonly stateDir: string;
+  readonly wanted: string;
+}
+
+/** Lets the very program that will read the configuration read it, before and after the edit. */
+async function findLoadProblem(
+  observed: ObservedContainerd,
+  trial: Trial,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { binary, config, version, daemon } = observed;
+  if (binary === null || config === null || version === null) return "no containerd was found on this node";
+  try {
+    const workingFolder = daemon?.workingFolder ?? "/";
+    const before = await dumpConfig(binary, config.rootPath, { workingFolder, signal });
+    const path = dumpedPath(version);
+    if (trial.edit === null) return findMismatch(valueAt(before, path), trial.wanted, version);
+    const after = await dumpCandidate(binary, editedFiles(observed, trial.edit), { folder: trial.stateDir, signal });
+    const ours = valueAt(after, path);
+    const mismatch = findMismatch(ours, trial.wanted, version);
+    if (mismatch !== null) return mismatch;
+    const want = withValueAt(withValueAt(before, path, ours), ["imports"], undefined);
+    if (isSameValue(withValueAt(after, ["imports"], undefined), want)) return null;
+    return `"${binary}" would read other settings than config_path differently after the edit of "${trial.edit.path}"`;
+  } catch (error) {
+    if (error instanceof ContainerdBinaryError) return error.message;
+    throw error;
+  }
+}
+
+function findMismatch(dumped: unknown, wanted: string, version: ContainerdVersion): string | null {
+  if (typeof dumped === "string" && isCertsDir(dumped, wanted, version)) return null;
+  return `containerd itself reads config_path as ${JSON.stringify(dumped ?? "")}, not as "${wanted}"`;
+}
+
+function editedFiles({ config }: ObservedContainerd, { path, newText }: FileEdit) {
+  const files = (config?.files ?? []).map((file) => (file.path === path ? { path, text: newText } : file));
+  return files.length === 0 ? [{ path, text: newText }] : files;
+}
+
+function dumpedPath(version: ContainerdVersion): readonly string[] {
+  return ["plugins", version.major < 2 ? CRI_V2 : CRI_V3, "registry", "config_path"];
+}

@@ -1,0 +1,208 @@
+// Puts a change of containerd's configuration in force: edit, restart, see the CRI answer, or else put everything
+// back. Every step is on disk before it is begun (restart-memory.ts), so that a process that is killed anywhere in
+// here is continued by the next: a restart that is owed is not forgotten, and one that was done is not done again.
+// What tells the two apart is the daemon's identity: it changes with every start, whoever started it.
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { FileEdit } from "../core/containerd-config/find-edit.ts";
+import type { Change } from "../core/containerd-config/plan-takeover.ts";
+import { readTextIfThere, removeFile, statIfThere, writeFileAtomic } from "./files.ts";
+import type { Journal, JournalEdit, RestartMemory, Step } from "./restart-memory.ts";
+import { isReplaced, waitForAnswer, waitForPulls } from "./restart-waits.ts";
+
+/** The node, as far as a restart needs it. */
+export interface RestartPorts {
+  /** Null while no daemon runs. */
+  findIdentity(): Promise<string | null>;
+  /** Restarts containerd; what the command says is no proof, so it only returns a problem to tell. */
+  restart(signal: AbortSignal): Promise<string | null>;
+  /** Null if the CRI serves pulls. */
+  findCriProblem(signal: AbortSignal): Promise<string | null>;
+  countPulls(signal: AbortSignal): Promise<number>;
+  /** Why the configuration, with this edit, would not load or would change more than it should; null if it is good. */
+  findLoadProblem(edit: FileEdit | null, signal: AbortSignal): Promise<string | null>;
+  /** Keeps the file as it is, before our first change to it. */
+  backUp(path: string): Promise<void>;
+  /** Told before and after each effect; tests end the process here. */
+  onStep?(step: string): void;
+}
+
+export interface RestartPolicy {
+  /** How long pulls in flight may hold a restart up. */
+  readonly pullsWithinMs: number;
+  /** How long to wait so that not all nodes of a fleet restart at once. */
+  readonly spreadMs: number;
+  /** How long containerd may take until its CRI answers. */
+  readonly answersWithinMs: number;
+  /** How long a restart that an earlier process may have begun is waited for before it is begun again. */
+  readonly settlesWithinMs: number;
+}
+
+export interface RestartRun {
+  readonly memory: RestartMemory;
+  readonly ports: RestartPorts;
+  readonly policy: RestartPolicy;
+}
+
+export type RestartOutcome =
+  | { readonly kind: "done"; readonly restarted: boolean }
+  | { readonly kind: "owed"; readonly because: string }
+  /** Nothing was changed. */
+  | { readonly kind: "refused"; readonly because: string }
+  /** The old bytes are back; `recovered` says whether the CRI answers with them. */
+  | { readonly kind: "failed"; readonly because: string; readonly recovered: boolean };
+
+/** Carries out a planned change. Call `resumeTakeover` before planning it. */
+export async function performTakeover(change: Change, run: RestartRun, signal: AbortSignal): Promise<RestartOutcome> {
+  const problem = await run.ports.findLoadProblem(change.edit, signal);
+  if (problem !== null) return { kind: "refused", because: problem };
+  if (change.edit) await makeEdit(change, change.edit, run);
+  if (change.restart === "none") {
+    await run.memory.update({ journal: null });
+    return { kind: "done", restarted: false };
+  }
+  if (change.restart === "owed") return { kind: "owed", because: change.because };
+  return restartNow(await oweRestart(change, run), run, signal);
+}
+
+/**
+ * Finishes what an earlier process began; null if nothing was, or if only a restart is owed that nobody has begun
+ * (planning decides about that one). An owed restart that somebody else has done is checked like our own.
+ */
+export async function resumeTakeover(run: RestartRun, signal: AbortSignal): Promise<RestartOutcome | null> {
+  const journal = run.memory.now.journal;
+  return journal === null ? null : RESUME[journal.step](journal, run, signal);
+}
+
+const RESUME: {
+  readonly [S in Step]: (journal: Journal, run: RestartRun, signal: AbortSignal) => Promise<RestartOutcome | null>;
+} = {
+  editing: resumeEditing,
+  owed: resumeOwed,
+  restarting: async (journal, run, signal) => {
+    if (!(await isReplaced(journal, run, signal))) await run.ports.restart(signal);
+    return settleRestart(journal, run, signal);
+  },
+  "rolling-back": rollBack,
+  "restarting-old": async (journal, run, signal) => {
+    if (!(await isReplaced(journal, run, signal))) await run.ports.restart(signal);
+    return settleRollback(journal, run, signal);
+  },
+};
+
+async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promise<void> {
+  const { memory, ports } = run;
+  await ports.backUp(edit.path);
+  const stat = await statIfThere(edit.path);
+  const owner = stat && { uid: stat.uid, gid: stat.gid };
+  const { path, oldText, newText } = edit;
+  const kept: JournalEdit = { path, oldText, newText, mode: stat ? stat.mode & 0o7777 : 0o644, owner };
+  const { daemon, key, wanted } = change;
+  const journal = { step: "editing", edit: kept, daemon, key, wanted, failure: null } as const;
+  // The first undo is kept: it leads back to what was there before us.
+  const undo = memory.now.edits[path] ?? { undo: edit.undo, created: oldText === null };
+  await memory.update({ journal, edits: { ...memory.now.edits, [path]: undo } });
+  ports.onStep?.("editing");
+  await writeFileAtomic(path, newText, kept);
+  ports.onStep?.("edited");
+  await memory.update({ journal: { ...journal, step: "owed" } });
+  ports.onStep?.("owed");
+}
+
+async function oweRestart({ daemon, key, wanted }: Change, { memory }: RestartRun): Promise<Journal> {
+  const kept = memory.now.journal;
+  if (kept?.step === "owed" && kept.daemon === daemon && kept.wanted === wanted) return kept;
+  const journal: Journal = { step: "owed", edit: null, daemon, key, wanted, failure: null };
+  await memory.update({ journal });
+  return journal;
+}
+
+async function restartNow(journal: Journal, run: RestartRun, signal: AbortSignal): Promise<RestartOutcome> {
+  const { memory, ports, policy } = run;
+  await delay(policy.spreadMs, undefined, { signal });
+  await waitForPulls(run, signal);
+  const problem = await ports.findLoadProblem(null, signal);
+  if (problem !== null) return { kind: "owed", because: problem };
+  const restarting = { ...journal, step: "restarting" } as const;
+  await memory.update({ journal: restarting });
+  ports.onStep?.("restarting");
+  // Somebody may have restarted it while we waited: that is as good as ours.
+  if ((await ports.findIdentity()) === journal.daemon) await ports.restart(signal);
+  ports.onStep?.("restarted");
+  return settleRestart(restarting, run, signal);
+}
+
+async function resumeEditing(journal: Journal, run: RestartRun): Promise<RestartOutcome | null> {
+  const { memory } = run;
+  const { edit } = journal;
+  if (edit !== null && (await readTextIfThere(edit.path)) === edit.newText) {
+    await memory.update({ journal: { ...journal, step: "owed" } });
+    return null;
+  }
+  await memory.update({ journal: null, edits: withoutEdit(run, edit) });
+  return null;
+}
+
+async function resumeOwed(journal: Journal, run: RestartRun, signal: AbortSignal): Promise<RestartOutcome | null> {
+  const identity = await run.ports.findIdentity();
+  // A containerd that somebody has stopped stays stopped.
+  if (identity === null || identity === journal.daemon) return null;
+  return settleRestart(journal, run, signal);
+}
+
+async function settleRestart(journal: Journal, run: RestartRun, signal: AbortSignal): Promise<RestartOutcome> {
+  const { memory, ports } = run;
+  const { problem, identity } = await waitForAnswer(journal.daemon, run, signal);
+  if (problem === null && identity !== null) {
+    const inEffect = { daemon: identity, configPath: journal.wanted };
+    await memory.update({ journal: null, inEffect, failed: null, lastRestartAtMs: Date.now() });
+    return { kind: "done", restarted: true };
+  }
+  const failure = `containerd did not come back with the new configuration: ${problem}`;
+  const failed = { ...journal, step: "rolling-back", failure } as const;
+  await memory.update({ journal: failed });
+  ports.onStep?.("rolling-back");
+  return rollBack(failed, run, signal);
+}
+
+async function rollBack(journal: Journal, run: RestartRun, signal: AbortSignal): Promise<RestartOutcome> {
+  const { memory, ports } = run;
+  const { edit } = journal;
+  // Without an edit of ours there is nothing to put back, and a second restart would change nothing.
+  if (edit === null) return giveUp(journal, run, false);
+  if ((await readTextIfThere(edit.path)) === edit.newText) await putBack(edit);
+  ports.onStep?.("rolled-back");
+  const old = { ...journal, step: "restarting-old", daemon: await ports.findIdentity() } as const;
+  await memory.update({ journal: old });
+  ports.onStep?.("restarting-old");
+  await ports.restart(signal);
+  ports.onStep?.("restarted-old");
+  return settleRollback(old, run, signal);
+}
+
+async function settleRollback(journal: Journal, run: RestartRun, signal: AbortSignal): Promise<RestartOutcome> {
+  const { problem } = await waitForAnswer(journal.daemon, run, signal);
+  return giveUp(journal, run, problem === null);
+}
+
+async function giveUp(journal: Journal, run: RestartRun, recovered: boolean): Promise<RestartOutcome> {
+  const { memory } = run;
+  const because = journal.failure ?? "containerd did not come back with the new configuration";
+  const failed = { key: journal.key, because };
+  await memory.update({ journal: null, failed, edits: withoutEdit(run, journal.edit), lastRestartAtMs: Date.now() });
+  return { kind: "failed", because, recovered };
+}
+
+async function putBack({ path, oldText, mode, owner }: JournalEdit): Promise<void> {
+  if (oldText === null) await removeFile(path);
+  else await writeFileAtomic(path, oldText, { mode, owner });
+}
+
+/** What is kept of our edits once this one is undone; one from before it stays. */
+function withoutEdit({ memory }: RestartRun, edit: JournalEdit | null) {
+  const { edits } = memory.now;
+  const kept = edit && edits[edit.path];
+  if (!edit || !kept || (edit.oldText?.includes(kept.undo.value) ?? false)) return edits;
+  const { [edit.path]: _, ...others } = edits;
+  return others;
+}
