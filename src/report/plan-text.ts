@@ -48,11 +48,16 @@ function renderDiff({ path, before, after }: PlanEntry, colour: boolean): string
     `--- ${before === null ? "/dev/null" : name}`,
     `+++ ${after === null ? "/dev/null" : name}`,
     ...hunks.flatMap((hunk) => [
-      `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`,
+      `@@ -${renderRange(hunk.oldStart, hunk.oldLines)} +${renderRange(hunk.newStart, hunk.newLines)} @@`,
       ...hunk.lines.map(escapeControl),
     ]),
   ];
   return lines.map((line) => `${paintLine(line, colour)}\n`).join("");
+}
+
+// An empty range is named by the line before it, as diff and patch do.
+function renderRange(start: number, lines: number): string {
+  return `${lines === 0 ? start - 1 : start},${lines}`;
 }
 
 // A secret that changes has to show as a change: masked alike, the diff would say that nothing does.

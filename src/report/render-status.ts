@@ -3,7 +3,7 @@
 
 import { escapeControl } from "./escape-control.ts";
 import { humaniseDuration, humaniseList } from "./humanise.ts";
-import { type Status, type StatusEndpoint, type StatusRoute, statusExitCode, summarise } from "./status.ts";
+import { findHeadlines, type Status, type StatusEndpoint, type StatusRoute, statusExitCode } from "./status.ts";
 import { type Cell, type Colour, paint, renderTable, type TableOptions } from "./table.ts";
 
 export interface RenderStatusOptions extends TableOptions {
@@ -15,9 +15,9 @@ const STALE_MS = 60_000;
 
 /** The status for people, `width` columns wide; ends with a newline. */
 export function renderStatus(status: Status, options: RenderStatusOptions): string {
-  const headline = paint(summarise(status), statusExitCode(status) === 0 ? "green" : "red", options.colour);
+  const colour = statusExitCode(status) === 0 ? "green" : "red";
   const sections = [
-    [headline, ...describeAge(status, options)],
+    [...findHeadlines(status).map((line) => paint(line, colour, options.colour)), ...describeAge(status, options)],
     [
       `config      ${describeConfig(status, options.nowMs)}`,
       ...describeIssues(status),
@@ -38,15 +38,16 @@ function describeAge({ updatedAt }: Status, { nowMs, colour }: RenderStatusOptio
 
 function describeConfig({ config }: Status, nowMs: number): string {
   const { path, state, appliedAt } = config;
-  if (state === "pending") return `${path}, not yet applied`;
-  const applied = appliedAt === null ? "" : ` ${since(appliedAt, nowMs)} ago`;
-  if (state === "applied") return `${path}, applied${applied}`;
-  return `${path}, rejected; in force is the last good one${appliedAt === null ? "" : `, applied${applied}`}`;
+  const applied = appliedAt === null ? "" : `, applied ${since(appliedAt, nowMs)} ago`;
+  if (state === "rejected") return `${path}, rejected`;
+  return `${path}${state === "pending" ? ", not yet applied" : applied}`;
 }
+
+const INDENT = " ".repeat(12);
 
 function describeIssues({ config }: Status): string[] {
   return config.issues.map(
-    ({ line, column, message }) => `            line ${line}, column ${column}: ${escapeControl(message)}`,
+    ({ line, column, message }) => `${INDENT}line ${line}, column ${column}: ${escapeControl(message)}`,
   );
 }
 
@@ -64,27 +65,34 @@ const STATE_COLOURS: Readonly<Record<StatusEndpoint["state"], Colour>> = {
   unknown: "yellow",
 };
 
+// What needs a sentence stands below the endpoint: in a column it would squeeze the names of the servers.
 function renderEndpoints(endpoints: readonly StatusEndpoint[], options: RenderStatusOptions): string[] {
   if (endpoints.length === 0) return [];
   const rows = endpoints.map((endpoint) => [
-    plain(endpoint.endpoint),
-    plain(endpoint.role),
+    plain(endpoint.role === "mirror" ? endpoint.endpoint : `${endpoint.endpoint} (upstream)`),
     { text: endpoint.state, colour: STATE_COLOURS[endpoint.state] },
     plain(since(endpoint.since, options.nowMs)),
-    plain(describeCondition(endpoint, options.nowMs)),
+    plain(endpoint.reason ?? renderLatency(endpoint.latencyMs)),
   ]);
-  return renderTable(["ENDPOINT", "ROLE", "STATE", "FOR", ""], rows, options);
+  const [header = "", ...lines] = renderTable(["ENDPOINT", "STATE", "FOR", ""], rows, options);
+  return [header, ...endpoints.flatMap((endpoint, row) => [lines[row] ?? "", ...describeTrouble(endpoint, options)])];
+}
+
+function renderLatency(latencyMs: number | null): string {
+  return latencyMs === null ? "" : `${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms`;
 }
 
 const SOON_MS = 30 * 86_400_000;
 
-function describeCondition({ reason, detail, latencyMs, certificateExpiresAt }: StatusEndpoint, nowMs: number): string {
-  if (reason !== null) return escapeControl(detail === null ? reason : `${reason}: ${detail}`);
-  const latency = latencyMs === null ? "" : `${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms`;
+function describeTrouble(
+  { detail, certificateExpiresAt }: StatusEndpoint,
+  { nowMs, colour }: RenderStatusOptions,
+): string[] {
+  const trouble = detail === null ? [] : [escapeControl(detail)];
   const leftMs = certificateExpiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(certificateExpiresAt) - nowMs;
-  if (leftMs > SOON_MS) return latency;
-  const expiry = leftMs > 0 ? `certificate ends in ${humaniseDuration(leftMs)}` : "certificate has expired";
-  return [latency, expiry].filter(Boolean).join(", ");
+  if (leftMs <= 0) trouble.push(`the certificate expired ${humaniseDuration(-leftMs)} ago`);
+  else if (leftMs <= SOON_MS) trouble.push(`the certificate expires in ${humaniseDuration(leftMs)}`);
+  return trouble.map((line) => paint(`  ${line}`, "yellow", colour));
 }
 
 function renderRoutes(routes: readonly StatusRoute[], options: RenderStatusOptions): string[] {

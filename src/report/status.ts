@@ -60,10 +60,16 @@ export function statusExitCode(status: Status): 0 | 1 {
 
 /** One line for systemd's STATUS=: "2 mirrors up, 1 down; gcr.io fails over to upstream since 03:12". */
 export function summarise(status: Status): string {
+  return findHeadlines(status).join("; ");
+}
+
+/** What matters now, the health of the mirrors first. */
+export function findHeadlines(status: Status): readonly string[] {
   const parts = [countMirrors(status), describeFailover(status)];
-  if (status.config.state === "rejected") parts.push("config rejected, the last good one is in force");
+  const inForce = status.routes.length > 0 ? "the last good one" : "none";
+  if (status.config.state === "rejected") parts.push(`config rejected, ${inForce} is in force`);
   if (!status.containerd.inEffect) parts.push("containerd does not read the routes");
-  return parts.filter(Boolean).join("; ");
+  return parts.filter(Boolean);
 }
 
 function countMirrors({ endpoints }: Status): string {

@@ -51,13 +51,13 @@ function fitWidths(wanted: readonly number[], total: number): number[] {
 
 // Cells are padded before they are painted: escape sequences have no width.
 function renderRow(row: readonly Cell[], widths: readonly number[], colour: boolean): string {
-  const cells = row.map(({ text, colour: own }, column) => {
+  const last = row.findLastIndex(({ text }) => text !== "");
+  const cells = row.slice(0, last + 1).map(({ text, colour: own }, column) => {
     const width = widths[column] ?? 0;
     const fitted = shorten(text, width);
-    const isLast = column === row.length - 1;
-    return paint(fitted, own, colour) + (isLast ? "" : " ".repeat(width - fitted.length));
+    return paint(fitted, own, colour) + (column === last ? "" : " ".repeat(width - fitted.length));
   });
-  return cells.join(GAP).trimEnd();
+  return cells.join(GAP);
 }
 
 // The start of an endpoint says which server it is, its end which namespace.
