@@ -33,7 +33,7 @@ function issue(ca: KeyPair, names: readonly string[], { expired = false, client 
     writeFileSync(join(folder, "cakey"), ca.key);
     const subjectAltName = names.length > 0 ? `subjectAltName=${names.join(",")}\n` : "";
     writeFileSync(join(folder, "ext"), `${subjectAltName}extendedKeyUsage=${client ? "clientAuth" : "serverAuth"}\n`);
-    openssl(folder, ["req", ...EC_KEY, "-keyout", "key", "-out", "request", "-subj", "/CN=127.0.0.1"]);
+    openssl(folder, ["req", ...EC_KEY, "-keyout", "key", "-out", "request", "-subj", "/CN=mirror.test"]);
     const signing = ["-CA", "ca", "-CAkey", "cakey", "-extfile", "ext", "-days", expired ? "-1" : "20"];
     openssl(folder, ["x509", "-req", "-in", "request", "-out", "cert", ...signing]);
     return readPair(folder);

@@ -67,6 +67,8 @@ export interface RecordedRequest {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly behaviour: Behaviour;
+  /** The name that the client gave in the TLS handshake (SNI). */
+  readonly serverName: string | null;
 }
 
 export interface FaultyServerOptions {
@@ -171,8 +173,10 @@ export class FaultyServer {
   }
 
   #answer(exchange: Exchange): void {
-    const { method = "", url = "", headers } = exchange.request;
-    this.requests.push({ method, url, headers, behaviour: this.#behaviour });
+    const { method = "", url = "", headers, socket } = exchange.request;
+    // node:tls says false where no name was given, and its types do not know of it.
+    const serverName = (socket as { servername?: string | false }).servername || null;
+    this.requests.push({ method, url, headers, behaviour: this.#behaviour, serverName });
     exchange.response.on("error", () => {});
     void ANSWERS[this.#behaviour](exchange);
   }

@@ -99,12 +99,12 @@ describe("ProbeClient.probe() says why a server is not up", () => {
   });
 
   test("asks for /v2/ at the server's root, whatever the namespace", async () => {
-    await using server = await startFaultyServer();
+    await using server = await startFaultyServer({ tls: good });
     using prober = makeProber();
     assert.equal(reasonOf(await prober.probe(targetAt(`${server.url}/v2/team-a`), NEVER)), "up");
     assert.deepEqual(
-      server.requests.map(({ method, url }) => `${method} ${url}`),
-      ["GET /v2/"],
+      server.requests.map(({ method, url, serverName }) => `${method} ${url} ${serverName}`),
+      ["GET /v2/ null"],
     );
   });
 });
@@ -151,6 +151,20 @@ describe("ProbeClient.probe() trusts as containerd does", () => {
     const result = await probeOnce({ tls: authority.issue([]) });
     assert.equal(reasonOf(result), "certificate-untrusted");
     assert.match(result.ok ? "" : result.detail, /no names at all/);
+    await using server = await startFaultyServer({ tls: authority.issue([]) });
+    await using proxy = await startProxyServer(server.port);
+    using prober = makeProber();
+    const named = targetAt("https://mirror.test", { proxy: { httpProxy: "", httpsProxy: proxy.url, noProxy: "" } });
+    assert.equal(reasonOf(await prober.probe(named, NEVER)), "certificate-untrusted");
+  });
+
+  test("a certificate that ends while its connection is kept is certificate-expired", async (context) => {
+    await using server = await startFaultyServer({ tls: good });
+    using prober = makeProber();
+    assert.ok((await prober.probe(targetAt(server.url), NEVER)).ok);
+    context.mock.timers.enable({ apis: ["Date"], now: Date.now() + 30 * 24 * 3600 * 1000 });
+    assert.equal(reasonOf(await prober.probe(targetAt(server.url), NEVER)), "certificate-expired");
+    assert.equal(server.connections, 1);
   });
 
   test("the server's own certificate is an anchor, as in Go", async () => {
@@ -204,6 +218,22 @@ describe("ProbeClient.probe() keeps credentials to itself", () => {
       other.requests.map(({ headers }) => headers.authorization),
       [undefined],
     );
+  });
+
+  test("401 from where a redirect led, which never got the credential, is up", async () => {
+    await using other = await startFaultyServer({ behaviour: "status-401" });
+    await using server = await startPlain((_request, response) => {
+      response.writeHead(302, { Location: `${other.url}/v2/` }).end();
+    });
+    using prober = makeProber();
+    assert.equal(reasonOf(await prober.probe(targetAt(server.url, { authorization: SECRET }), NEVER)), "up");
+  });
+
+  test("ten redirects are followed, and not one more", async () => {
+    await using server = await startFaultyServer({ behaviour: "redirect-loop" });
+    using prober = makeProber();
+    await prober.probe(targetAt(server.url), NEVER);
+    assert.equal(server.requests.length, 11);
   });
 
   test("a challenge is given to authorize, and its answer is tried once", async () => {
@@ -309,6 +339,7 @@ describe("ProbeClient.probe() goes through the proxy", () => {
     const credential = `Basic ${Buffer.from("user:p@ss").toString("base64")}`;
     assert.deepEqual(proxy.requests, [{ line: "CONNECT mirror.test:443", credential }]);
     assert.equal(server.requests[0]?.headers.host, "mirror.test");
+    assert.equal(server.requests[0]?.serverName, "mirror.test");
     assert.equal(server.requests[0]?.headers["proxy-authorization"], undefined);
   });
 
@@ -316,9 +347,10 @@ describe("ProbeClient.probe() goes through the proxy", () => {
     await using server = await startFaultyServer();
     await using proxy = await startProxyServer(server.port);
     using prober = makeProber();
-    const target = targetAt("http://mirror.test:5000", throughProxy(proxy.url));
+    const target = targetAt("http://mirror.test:5000", throughProxy(proxy.url.replace("//", "//user:@")));
     assert.equal(reasonOf(await prober.probe(target, NEVER)), "up");
-    assert.deepEqual(proxy.requests, [{ line: "GET http://mirror.test:5000/v2/", credential: null }]);
+    const credential = `Basic ${Buffer.from("user:").toString("base64")}`;
+    assert.deepEqual(proxy.requests, [{ line: "GET http://mirror.test:5000/v2/", credential }]);
   });
 
   test("what the proxy refuses, and a proxy that is not there, is proxy", async () => {
