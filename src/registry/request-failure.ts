@@ -37,7 +37,7 @@ export function explainError(error: unknown, { phase, proxied, expiresAtMs }: Ci
   const code = (first as NodeJS.ErrnoException | undefined)?.code;
   if (!(first instanceof Error) || code === undefined) throw error;
   const options = { expiresAtMs, cause: error };
-  if (proxied && isBeforeTunnel(phase)) return new RequestFailure("proxy", `proxy: ${first.message}`, options);
+  if (proxied && isBeforeTunnel(phase)) return new RequestFailure("proxy", `proxy: ${plainMessage(first)}`, options);
   const reason = reasonOf(code);
   return new RequestFailure(reason, detailOf(first, { reason, code }), options);
 }
@@ -61,6 +61,7 @@ const REASON_OF_CODE: Readonly<Record<string, ProbeReason>> = {
   ECONNRESET: "connection-reset",
   ECONNABORTED: "connection-reset",
   EPIPE: "connection-reset",
+  ERR_STREAM_PREMATURE_CLOSE: "connection-reset",
   ENOTFOUND: "dns",
   EPROTO: "tls",
 };
@@ -83,5 +84,10 @@ function detailOf(error: Error, { reason, code }: { reason: ProbeReason; code: s
   if (reason === "tls") return `TLS: ${(error as { reason?: string }).reason ?? code}`;
   if (reason === "not-a-registry") return "the answer is not HTTP";
   if (reason === "connection-reset") return "the server closed the connection without a whole answer";
-  return error.message;
+  return plainMessage(error);
+}
+
+/** node:net adds our own side, " - Local (0.0.0.0:0)", which helps nobody. */
+function plainMessage(error: Error): string {
+  return error.message.replace(/ - Local \(.*\)$/, "");
 }

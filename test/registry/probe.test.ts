@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import type { ProbeReason, ProbeResult } from "../../src/core/probe-result.ts";
 import { NO_PROXY_ENVIRONMENT } from "../../src/core/proxy.ts";
@@ -90,6 +90,24 @@ describe("ProbeClient.probe() says why a server is not up", () => {
     using prober = makeProber();
     const result = await prober.probe(targetAt(server.url.replace("https:", "http:")), NEVER);
     assert.ok(!result.ok);
+  });
+
+  test("a body that ends too early is connection-reset", async () => {
+    await using server = await startPlain((request, response) => {
+      response.writeHead(200, { "Content-Length": 10 });
+      response.write("{", () => request.socket.destroy());
+    });
+    using prober = makeProber();
+    assert.equal(reasonOf(await prober.probe(targetAt(server.url), NEVER)), "connection-reset");
+  });
+
+  test("a server that speaks something else is not-a-registry", async () => {
+    const server = createTcpServer((socket) => socket.end("SSH-2.0-OpenSSH_9.2\r\n")).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    using prober = makeProber();
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    assert.equal(reasonOf(await prober.probe(targetAt(url), NEVER)), "not-a-registry");
+    server.close();
   });
 
   test("a name that does not exist is dns", async () => {

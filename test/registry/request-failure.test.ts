@@ -64,6 +64,13 @@ describe("explainError() goes by the code", () => {
     assert.equal(explainError(error, { ...STRAIGHT, phase: "connect" }).reason, "unreachable");
   });
 
+  test("what the system says is passed on, without our own side of it", () => {
+    const error = errorWith("ENETUNREACH", "connect ENETUNREACH 10.9.9.2:5000 - Local (0.0.0.0:0)");
+    const failure = explainError(error, { ...STRAIGHT, phase: "connect" });
+    assert.equal(failure.message, "connect ENETUNREACH 10.9.9.2:5000");
+    assert.equal(failure.cause, error);
+  });
+
   test("a failure is kept, and a fault of ours is thrown", () => {
     const failure = new RequestFailure("redirect-loop", "detail");
     assert.equal(explainError(failure, { ...STRAIGHT, phase: "body" }), failure);
