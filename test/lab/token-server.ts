@@ -71,16 +71,19 @@ function readQuery({ method, path, body }: Received): URLSearchParams {
   return method === "POST" ? new URLSearchParams(body) : new URL(path, "http://x").searchParams;
 }
 
+// A form is taken at its word, whatever header comes with it.
 function isKnown(
-  { authorization }: Received,
+  { method, authorization }: Received,
   asked: URLSearchParams,
   account: Account,
 ): "account" | "nobody" | "wrong" {
-  const given = authorization ?? asked.get("password") ?? asked.get("refresh_token");
-  if (given === null) return "nobody";
-  const byForm = asked.get("username") === account.username && asked.get("password") === account.password;
+  if (method !== "POST") {
+    if (authorization === null) return "nobody";
+    return authorization === basic(account) ? "account" : "wrong";
+  }
+  const byPassword = asked.get("username") === account.username && asked.get("password") === account.password;
   const byToken = account.refreshToken !== undefined && asked.get("refresh_token") === account.refreshToken;
-  return authorization === basic(account) || byForm || byToken ? "account" : "wrong";
+  return byPassword || byToken ? "account" : "wrong";
 }
 
 /** The Authorization header of an account. */
