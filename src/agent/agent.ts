@@ -15,7 +15,7 @@ import type { Event } from "../report/events.ts";
 import { type HealthChange, HealthTable } from "./health-table.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { eventsOfPass } from "./pass-events.ts";
-import { type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
+import { type ObservedNode, type PassInput, type PassPlan, planPass } from "./reconcile.ts";
 
 /** A config that was found valid and is in force, or is about to be. */
 export type ValidConfig = LoadedConfig & { readonly config: MirrorConfig; readonly text: string };
@@ -43,7 +43,8 @@ export interface AgentPorts {
   readonly loadLastGood: () => Promise<LoadedConfig | null>;
   readonly saveLastGood: (lastGood: LastGood) => Promise<void>;
   readonly saveHealth: (known: KnownHealth) => Promise<void>;
-  readonly readAuthorizations: (config: MirrorConfig) => Promise<(endpoint: Endpoint) => string | null>;
+  /** Reads the credentials of a config's endpoints anew. */
+  readonly readCredentials: (valid: ValidConfig) => Promise<PassInput["authorizationOf"]>;
   readonly observe: (config: MirrorConfig) => Promise<ObservedNode>;
   /** Carries actions out. Only called under the lock. */
   readonly perform: (actions: readonly Action[], config: MirrorConfig) => Promise<void>;
@@ -135,7 +136,7 @@ export class Agent {
     const isNew = !sameConfig(valid, this.#inForce);
     if (isNew) this.forgetFights();
     const changes = [...this.#changes];
-    const authorizationOf = await this.#ports.readAuthorizations(valid.config);
+    const authorizationOf = await this.#ports.readCredentials(valid);
     const { plan, performed } = await this.#planAndPerform(valid, authorizationOf, changes.length > 0);
     if (isNew) await this.#ports.saveLastGood({ text: valid.text, tlsFiles: [...valid.tlsFiles.values()] });
     const before = this.#decisions;
@@ -164,7 +165,7 @@ export class Agent {
   // lock, since another writer may have done it meanwhile. What was decided is on disk before it is done.
   async #planAndPerform(
     valid: ValidConfig,
-    authorizationOf: (endpoint: Endpoint) => string | null,
+    authorizationOf: PassInput["authorizationOf"],
     healthChanged: boolean,
   ): Promise<{ plan: PassPlan; performed: readonly Action[] }> {
     const look = async (): Promise<PassPlan> => {

@@ -7,7 +7,7 @@ import { placeOf } from "../core/config/places.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { readLastGood } from "../node/state.ts";
-import { type FileProblem, readTlsFiles } from "../node/tls-files.ts";
+import { type FileProblem, readTlsFiles, tlsUses } from "../node/tls-files.ts";
 
 export interface LoadedConfig {
   /** Null if the file could not be read. */
@@ -16,6 +16,8 @@ export interface LoadedConfig {
   readonly config: MirrorConfig | null;
   readonly tlsFiles: ReadonlyMap<string, TlsFile>;
   readonly issues: readonly ConfigIssue[];
+  /** The files that the config names: when one of them changes, it is worth loading again. */
+  readonly names: readonly string[];
 }
 
 const NO_FILES: ReadonlyMap<string, TlsFile> = new Map();
@@ -26,13 +28,14 @@ export async function loadConfig(path: string, nowMs: number): Promise<LoadedCon
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    return { text: null, config: null, tlsFiles: NO_FILES, issues: [unreadable(path, error as NodeJS.ErrnoException)] };
+    const issues = [unreadable(path, error as NodeJS.ErrnoException)];
+    return { text: null, config: null, tlsFiles: NO_FILES, issues, names: [] };
   }
   const { config, issues, places } = parseConfig(text);
-  if (!config) return { text, config: null, tlsFiles: NO_FILES, issues };
+  if (!config) return { text, config: null, tlsFiles: NO_FILES, issues, names: [] };
   const { files, problems } = await readTlsFiles(config, nowMs);
   const all = [...issues, ...problems.map((problem) => ({ ...problem, ...placeOf(places, problem.at) }))];
-  return { text, config: hasErrors(problems) ? null : config, tlsFiles: files, issues: all };
+  return { text, config: hasErrors(problems) ? null : config, tlsFiles: files, issues: all, names: namesIn(config) };
 }
 
 /** Loads the config that was last in force, with its own copies of the TLS files; null if there was none. */
@@ -41,7 +44,14 @@ export async function loadLastGood(stateDir: string): Promise<LoadedConfig | nul
   if (!lastGood) return null;
   const { config } = parseConfig(lastGood.text);
   const tlsFiles = new Map(lastGood.tlsFiles.map((file) => [file.sourcePath, file]));
-  return { text: lastGood.text, config, tlsFiles, issues: [] };
+  return { text: lastGood.text, config, tlsFiles, issues: [], names: [] };
+}
+
+function namesIn(config: MirrorConfig): string[] {
+  const mirrors = config.mirrors.map((mirror) => mirror.pullCredentialConfigPath);
+  const own = config.privateRegistries.map((registry) => registry.pullCredentialConfigPath);
+  const credentials = [...mirrors, ...own, config.gcrKeyPath, config.privateRegistryConfigPath];
+  return [...new Set([...tlsUses(config).map(({ path }) => path), ...credentials.filter((path) => path !== null)])];
 }
 
 function hasErrors(problems: readonly FileProblem[]): boolean {

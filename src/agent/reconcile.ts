@@ -3,6 +3,7 @@
 
 import type { Action } from "../core/action.ts";
 import { compileNode, type NodeFacts, type TlsFile, type WantFile } from "../core/compile-node.ts";
+import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
@@ -16,7 +17,8 @@ export interface PassInput {
   readonly stateOf: StateOf;
   /** The mirrors left out so far: endpointKeys, by registry. */
   readonly out: Readonly<Record<string, readonly string[]>>;
-  readonly authorizationOf: (endpoint: Endpoint) => string | null;
+  /** Secret: the Authorization header for an endpoint, as this containerd can use it. */
+  readonly authorizationOf: (endpoint: Endpoint, containerdVersion: ContainerdVersion | null) => string | null;
 }
 
 export interface ObservedNode {
@@ -24,7 +26,10 @@ export interface ObservedNode {
   readonly folders: ReadonlySet<string>;
   readonly certsDir: string;
   readonly tlsDir: string;
+  /** The version that reads hosts.toml; null where none was found. */
   readonly containerdVersion: ContainerdVersion | null;
+  /** What has to happen so that containerd reads our files. */
+  readonly takeover: TakeoverPlan;
 }
 
 export interface PassPlan {
@@ -39,7 +44,9 @@ export function planPass(input: PassInput, node: ObservedNode): PassPlan {
   const decisions = compileRoutes(input.config).map((route) =>
     decideRoute(route, { stateOf: input.stateOf, wasOut: new Set(input.out[route.registry]) }),
   );
-  const facts: NodeFacts = { ...node, tlsFiles: input.tlsFiles, authorizationOf: input.authorizationOf };
+  const { containerdVersion } = node;
+  const authorizationOf = (endpoint: Endpoint): string | null => input.authorizationOf(endpoint, containerdVersion);
+  const facts: NodeFacts = { ...node, tlsFiles: input.tlsFiles, authorizationOf };
   const want = compileNode(decisions, facts);
   return { decisions, want, have: node.have, actions: planActions(want, node.have) };
 }

@@ -11,6 +11,7 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Calls back on every SIGHUP; without a subscriber SIGHUP ends the process. */
   readonly onHangup: (listener: () => void) => void;
+  readonly pid: number;
   readonly nowMs: () => number;
   /** The process ends with this code when everything is written. */
   readonly exit: (code: number) => void;
@@ -28,5 +29,5 @@ export const EXIT = { ok: 0, notOk: 1, usage: 2 } as const;
 
 /** Whether output to this stream is coloured: a terminal without NO_COLOR (no-color.org). */
 export function wantsColour(context: CommandContext): boolean {
-  return context.stdout.isTTY === true && !context.env["NO_COLOR"];
+  return context.stdout.isTTY === true && !context.env.NO_COLOR;
 }

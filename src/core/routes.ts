@@ -73,6 +73,11 @@ export function upstreamsThatMatter(routes: readonly Route[], needed: (mirror: E
   return distinct(upstreams);
 }
 
+/** Every endpoint of these routes, each once. */
+export function endpointsOf(routes: readonly Route[]): Endpoint[] {
+  return distinct(routes.flatMap(({ mirrors, upstream }) => (upstream ? [...mirrors, upstream] : mirrors)));
+}
+
 /** Each endpoint once, however many registries use it. */
 export function distinct(endpoints: readonly Endpoint[]): Endpoint[] {
   return [...new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint])).values()];

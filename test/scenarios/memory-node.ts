@@ -70,16 +70,16 @@ export class MemoryNode {
       configPath: "/etc/mirror-agent/config.yaml",
       loadConfig: async () => {
         const { config, issues } = parseConfig(this.configText);
-        return { text: this.configText, config, issues, tlsFiles: new Map() };
+        return { text: this.configText, config, issues, tlsFiles: new Map(), names: [] };
       },
       loadLastGood: async () => {
         if (!this.lastGood) return null;
         const { config } = parseConfig(this.lastGood.text);
-        return { text: this.lastGood.text, config, issues: [], tlsFiles: new Map() };
+        return { text: this.lastGood.text, config, issues: [], tlsFiles: new Map(), names: [] };
       },
       saveLastGood: async (lastGood) => this.#effect(() => (this.lastGood = lastGood)),
       saveHealth: async (known) => this.#effect(() => (this.known = structuredClone(known))),
-      readAuthorizations: async () => () => null,
+      readCredentials: async () => () => null,
       observe: async () => this.#observe(),
       perform: async (actions) => {
         for (const action of actions) this.#effect(() => this.#do(action));
@@ -106,6 +106,7 @@ export class MemoryNode {
       certsDir: CERTS_DIR,
       tlsDir: "/var/lib/mirror-agent/tls",
       containerdVersion: { major: 1, minor: 7, patch: 24 },
+      takeover: { kind: "settled", because: "" } as const,
     };
   }
 

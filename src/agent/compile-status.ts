@@ -1,0 +1,70 @@
+// From what the agent knows to what status.json says.
+
+import { renderContainerdVersion } from "../core/containerd-config/versions.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import type { EndpointHealth } from "../core/health.ts";
+import { distinct, type RouteDecision } from "../core/routes.ts";
+import type { Status, StatusContainerd, StatusEndpoint, StatusRoute } from "../report/status.ts";
+import type { AgentView } from "./agent.ts";
+
+/** The status at `nowMs` of a config at `configPath`. */
+export function compileStatus(view: AgentView, { configPath, nowMs }: { configPath: string; nowMs: number }): Status {
+  const { inForce, rejected, appliedAtMs } = view;
+  return {
+    schema: 1,
+    updatedAt: iso(nowMs),
+    config: {
+      path: configPath,
+      state: rejected ? "rejected" : inForce ? "applied" : "pending",
+      issues: rejected ?? inForce?.issues ?? [],
+      appliedAt: appliedAtMs === null ? null : iso(appliedAtMs),
+    },
+    containerd: compileContainerd(view),
+    endpoints: endpointsOf(view.decisions).map((endpoint) => compileEndpoint(endpoint, view.health.of(endpoint))),
+    routes: view.decisions.map(compileRoute),
+  };
+}
+
+function compileContainerd({ node }: AgentView): StatusContainerd {
+  const version = node?.containerdVersion ?? null;
+  return {
+    version: version && renderContainerdVersion(version),
+    inEffect: node?.takeover.kind === "settled",
+    restartOwed: node?.takeover.kind === "change" && node.takeover.restart === "owed",
+    lastRestartAt: null,
+  };
+}
+
+// An upstream is listed where it is in use: while it is not probed, its state would say nothing.
+function endpointsOf(decisions: readonly RouteDecision[]): Endpoint[] {
+  const mirrors = decisions.flatMap(({ route }) => route.mirrors);
+  const upstreams = decisions.flatMap(({ route, out }) => (route.upstream && out.length > 0 ? [route.upstream] : []));
+  return distinct([...mirrors, ...upstreams]);
+}
+
+function compileEndpoint(endpoint: Endpoint, health: EndpointHealth): StatusEndpoint {
+  const { state, sinceMs, reason, detail, latencyMs, certificateExpiresAtMs } = health;
+  return {
+    endpoint: endpoint.url,
+    role: endpoint.role,
+    state,
+    since: iso(sinceMs),
+    reason: state === "up" ? null : reason,
+    detail: state === "up" ? null : detail,
+    latencyMs: latencyMs === null ? null : Math.round(latencyMs * 10) / 10,
+    certificateExpiresAt: certificateExpiresAtMs === null ? null : iso(certificateExpiresAtMs),
+  };
+}
+
+function compileRoute({ route, mirrors, failedOver }: RouteDecision): StatusRoute {
+  return {
+    registry: route.registry,
+    endpoints: mirrors.map(({ url }) => url),
+    upstream: route.upstream?.url ?? null,
+    failedOver,
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,185 @@
+// The agent's life: watches, probes and passes until it is closed. Nothing here is in the data path:
+// when it ends, by whatever cause, pulls go on with the files that it last wrote.
+
+import { makeFolder } from "../node/files.ts";
+import { acquireLock, type Lock } from "../node/lock.ts";
+import { createServiceManager, type ServiceManager } from "../node/service-manager.ts";
+import { readHealth, writeHealth, writeLastGood } from "../node/state.ts";
+import { FileWatch } from "../node/watch.ts";
+import type { Log } from "../report/log.ts";
+import { summarise } from "../report/status.ts";
+import { Agent, type AgentPorts, type AgentView, type Following } from "./agent.ts";
+import { compileStatus } from "./compile-status.ts";
+import { Host } from "./host.ts";
+import { type LoadedConfig, loadLastGood } from "./load-config.ts";
+import { PassLoop } from "./pass-loop.ts";
+import { Probing } from "./probing.ts";
+import { StatusFile } from "./status-file.ts";
+
+export interface DaemonOptions {
+  readonly root: string;
+  readonly configFile: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly version: string;
+  readonly log: Log;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+}
+
+const SAFETY_INTERVAL_MS = 60_000;
+const RETRY_MS = 1000;
+
+/** Runs the daemon until `signal` is aborted; `onReady` gets the way to ask for a reload. Throws if another one runs. */
+export async function runDaemon(options: DaemonOptions, onReady: (reload: () => void) => void): Promise<void> {
+  const host = new Host({ ...options, holder: holderOf(options), onCredentialChange: () => daemon.requestPass() });
+  await makeFolder(host.paths.runDir);
+  const lockOptions = { waitMs: 0, holder: holderOf(options), signal: options.signal };
+  await using _lock: Lock = await acquireLock(`${host.paths.runDir}/run.lock`, lockOptions);
+  const service = await createServiceManager(options.env);
+  const known = await readHealth(host.paths.stateDir);
+  const daemon = new Daemon(options, { host, service, known });
+  options.log.event({ kind: "started", version: options.version, configPath: host.paths.config });
+  onReady(() => void daemon.reload());
+  try {
+    await daemon.run();
+  } finally {
+    options.log.event({ kind: "stopping", because: "asked to" });
+    await daemon.close();
+  }
+}
+
+function holderOf({ pid }: DaemonOptions): string {
+  return `mirror-agent run, pid ${pid}`;
+}
+
+interface Parts {
+  readonly host: Host;
+  readonly service: ServiceManager;
+  readonly known: Parameters<typeof writeHealth>[1];
+}
+
+class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #host: Host;
+  readonly #service: ServiceManager;
+  readonly #agent: Agent;
+  readonly #loop: PassLoop;
+  readonly #probing: Probing;
+  readonly #status: StatusFile;
+  readonly #watch: FileWatch;
+  #watched = "";
+
+  constructor(options: DaemonOptions, { host, service, known }: Parts) {
+    this.#options = options;
+    this.#host = host;
+    this.#service = service;
+    this.#status = new StatusFile(host.paths.status);
+    this.#watch = new FileWatch({
+      onChange: () => this.requestPass(),
+      onProblem: ({ message }) => options.log.event({ kind: "watchImpaired", message }),
+    });
+    this.#agent = new Agent(this.#ports(), known);
+    this.#loop = new PassLoop(() => this.#pass(), {
+      intervalMs: Math.min(SAFETY_INTERVAL_MS, service.watchdogIntervalMs ?? SAFETY_INTERVAL_MS),
+      retryMs: RETRY_MS,
+      onFailure: (error) => this.#onFailure(error),
+    });
+    this.#probing = new Probing({
+      client: host.client,
+      authOf: (endpoint) => host.credentials.authOf(endpoint),
+      healthOf: (endpoint) => this.#agent.view.health.of(endpoint),
+      onProbe: (endpoint, result) => this.#agent.onProbe(endpoint, result),
+      proxy: host.proxy,
+    });
+  }
+
+  /** Passes and probes until the signal; rejects when the program itself is at fault. */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    await Promise.race([this.#loop.request(), stopped, this.#loop.failed]);
+    if (signal.aborted) return;
+    this.#service.ready(this.#summary());
+    await Promise.race([stopped, this.#loop.failed]);
+  }
+
+  requestPass(): void {
+    void this.#loop.request();
+  }
+
+  async reload(): Promise<void> {
+    this.#service.reloading();
+    this.#options.log.event({ kind: "reloadAsked" });
+    this.#agent.forgetFights();
+    await this.#loop.request();
+    this.#service.ready(this.#summary());
+  }
+
+  async close(): Promise<void> {
+    this.#service.stopping();
+    this.#host.close();
+    await Promise.all([this.#watch.close(), this.#probing.close(), this.#loop.close()]);
+    await this.#status.close();
+  }
+
+  async #pass(): Promise<void> {
+    await this.#agent.pass();
+    this.#service.watchdog();
+  }
+
+  #ports(): AgentPorts {
+    const { paths } = this.#host;
+    return {
+      configPath: paths.config,
+      loadConfig: () => this.#loadConfig(),
+      loadLastGood: () => loadLastGood(paths.stateDir),
+      saveLastGood: (lastGood) => writeLastGood(paths.stateDir, lastGood),
+      saveHealth: (known) => writeHealth(paths.stateDir, known),
+      readCredentials: (valid) => this.#host.readCredentials(valid),
+      observe: (config) => this.#host.observe(config),
+      perform: (actions, config) => this.#host.perform(actions, config),
+      underLock: (work) => this.#host.underLock(work),
+      follow: (following) => this.#follow(following),
+      emit: (event) => this.#options.log.event(event),
+      publish: (view) => this.#publish(view),
+      requestPass: () => this.requestPass(),
+      nowMs: this.#options.nowMs,
+    };
+  }
+
+  // What changed between reading a file and watching it would go unseen: what is newly watched is read again.
+  async #loadConfig(): Promise<LoadedConfig> {
+    const loaded = await this.#host.loadConfig();
+    const folders = loaded.config ? [this.#host.pathsOf(loaded.config).certsDir] : [];
+    const containerd = loaded.config ? [this.#host.pathsOf(loaded.config).containerdConfig] : [];
+    const watched = { files: [this.#host.paths.config, ...loaded.names, ...containerd], folders };
+    if (JSON.stringify(watched) === this.#watched) return loaded;
+    this.#watched = JSON.stringify(watched);
+    this.#watch.setPaths(watched);
+    return this.#host.loadConfig();
+  }
+
+  #follow(following: Following): void {
+    if (following.inForce) this.#options.log.setLevel(following.inForce.config.agent.logLevel);
+    this.#probing.follow(following);
+  }
+
+  #publish(view: AgentView): void {
+    const status = compileStatus(view, { configPath: this.#host.paths.config, nowMs: this.#options.nowMs() });
+    if (this.#status.publish(status)) this.#service.status(summarise(status));
+  }
+
+  #summary(): string {
+    const { config } = this.#host.paths;
+    return summarise(compileStatus(this.#agent.view, { configPath: config, nowMs: this.#options.nowMs() }));
+  }
+
+  // A mistake of ours must not be repeated every second; systemd starts the agent again from the beginning.
+  #onFailure(error: unknown): "retry" | "throw" {
+    if (this.#options.signal.aborted) return "retry";
+    if (!(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError) return "throw";
+    this.#options.log.event({ kind: "passFailed", message: error.message, retryInMs: RETRY_MS });
+    return "retry";
+  }
+}

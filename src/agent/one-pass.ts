@@ -1,0 +1,43 @@
+// One pass outside the daemon, for `plan` and `apply`: with the health that the daemon last knew.
+
+import type { ConfigIssue } from "../core/config-issue.ts";
+import { endpointKey } from "../core/endpoint.ts";
+import { readHealth, writeLastGood } from "../node/state.ts";
+import type { ValidConfig } from "./agent.ts";
+import type { Host } from "./host.ts";
+import { type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
+
+export type Prepared =
+  | { readonly kind: "rejected"; readonly issues: readonly ConfigIssue[] }
+  | { readonly kind: "planned"; readonly valid: ValidConfig; readonly node: ObservedNode; readonly plan: PassPlan };
+
+const ASK_TIMEOUT_MS = 5000;
+
+/** Decides what the node needs, and changes nothing. */
+export async function preparePass(host: Host, signal: AbortSignal): Promise<Prepared> {
+  const { config, text, ...loaded } = await host.loadConfig();
+  if (config === null || text === null) return { kind: "rejected", issues: loaded.issues };
+  const valid = { ...loaded, config, text };
+  const authorizationOf = await host.readCredentials(valid);
+  await host.credentials.ask(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])).catch(() => {
+    signal.throwIfAborted(); // a registry that does not answer is no reason not to go on
+  });
+  const { endpoints, out } = await readHealth(host.paths.stateDir);
+  const node = await host.observe(config);
+  const stateOf: Parameters<typeof planPass>[0]["stateOf"] = (endpoint) =>
+    endpoints[endpointKey(endpoint)]?.state ?? "unknown";
+  const { tlsFiles } = valid;
+  return { kind: "planned", valid, node, plan: planPass({ config, tlsFiles, stateOf, out, authorizationOf }, node) };
+}
+
+/** Does what the node needs; gives what was done. */
+export function applyPass(host: Host, signal: AbortSignal): Promise<Prepared> {
+  return host.underLock(async () => {
+    const prepared = await preparePass(host, signal);
+    if (prepared.kind === "rejected") return prepared;
+    const { valid, plan } = prepared;
+    await host.perform(plan.actions, valid.config);
+    await writeLastGood(host.paths.stateDir, { text: valid.text, tlsFiles: [...valid.tlsFiles.values()] });
+    return prepared;
+  });
+}

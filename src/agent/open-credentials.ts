@@ -1,0 +1,49 @@
+// Puts the credentials of this node's endpoints together from their parts: files, registries, Google.
+
+import type { Endpoint } from "../core/endpoint.ts";
+import type { ProxyEnvironment } from "../core/proxy.ts";
+import { readCredential } from "../node/credential-source.ts";
+import { EndpointAuth } from "../registry/endpoint-auth.ts";
+import { GoogleTokens } from "../registry/google-tokens.ts";
+import type { HttpClient } from "../registry/http-client.ts";
+import { createSend, type Send } from "../registry/send.ts";
+import { PLAIN_TLS, type TlsMaterial } from "../registry/tls-material.ts";
+import { EndpointCredentials } from "./endpoint-credentials.ts";
+
+export interface CredentialSettings {
+  readonly client: HttpClient;
+  /** Credential helpers are found in its PATH. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly proxy: () => ProxyEnvironment;
+  /** Of the config that is in force now. */
+  readonly tlsOf: (endpoint: Endpoint) => TlsMaterial;
+  readonly nowMs: () => number;
+  /** A token was renewed or has ended: time for a pass. */
+  readonly onChange: () => void;
+}
+
+const ASK_TIMEOUT_MS = 5000;
+const GOOGLE_TIMEOUT_MS = 10_000;
+
+/** Credentials that are read when refresh() is called. */
+export function openCredentials(settings: CredentialSettings): EndpointCredentials {
+  const { client, environment, proxy, tlsOf, nowMs, onChange } = settings;
+  const sendTo = (endpoint: Endpoint): Send => {
+    return (request, signal) =>
+      createSend(client, { tls: tlsOf(endpoint), proxy: proxy(), timeoutMs: ASK_TIMEOUT_MS })(request, signal);
+  };
+  const sendToGoogle: Send = (request, signal) =>
+    createSend(client, { tls: PLAIN_TLS, proxy: proxy(), timeoutMs: GOOGLE_TIMEOUT_MS })(request, signal);
+  return new EndpointCredentials({
+    readCredential: (endpoint) => readCredential(endpoint, { environment }),
+    createAuth: (endpoint) => new EndpointAuth({ origin: new URL(endpoint.url).origin, send: sendTo(endpoint), nowMs }),
+    googleTokens: new GoogleTokens({
+      clock: { nowMs, after: (delayMs, run) => ({ cancel: clearTimeout.bind(null, setTimeout(run, delayMs)) }) },
+      fetchToken: async (keyJson, signal) => {
+        const { fetchGoogleToken } = await import("../registry/google-token.ts");
+        return fetchGoogleToken(keyJson, { send: sendToGoogle, nowMs }, signal);
+      },
+      onChange,
+    }),
+  });
+}

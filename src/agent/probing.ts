@@ -1,0 +1,84 @@
+// Keeps probes going for the endpoints that the agent follows, each with the trust, the proxy and the
+// credential that containerd would use there.
+
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
+import type { EndpointHealth } from "../core/health.ts";
+import { nextProbeDelayMs } from "../core/probe-delay.ts";
+import type { ProbeResult } from "../core/probe-result.ts";
+import type { ProxyEnvironment } from "../core/proxy.ts";
+import type { EndpointAuth } from "../registry/endpoint-auth.ts";
+import type { HttpClient } from "../registry/http-client.ts";
+import { type Authorize, ProbeClient } from "../registry/probe.ts";
+import type { Following, ValidConfig } from "./agent.ts";
+import { Prober, type ProberTarget } from "./prober.ts";
+import { tlsMaterialOf } from "./tls-material-of.ts";
+
+export interface ProbingPorts {
+  readonly client: HttpClient;
+  readonly authOf: (endpoint: Endpoint) => EndpointAuth;
+  readonly healthOf: (endpoint: Endpoint) => EndpointHealth;
+  readonly onProbe: (endpoint: Endpoint, result: ProbeResult) => void;
+  /** The proxy variables of the running containerd. */
+  readonly proxy: () => ProxyEnvironment;
+}
+
+export class Probing {
+  readonly #ports: ProbingPorts;
+  readonly #prober: Prober;
+  #endpoints: ReadonlyMap<string, Endpoint> = new Map();
+  #inForce: ValidConfig | null = null;
+
+  constructor(ports: ProbingPorts) {
+    this.#ports = ports;
+    this.#prober = new Prober({
+      probe: (target, signal) => this.#probe(target as ProberTarget, signal),
+      onResult: (key, result) => this.#ports.onProbe(this.#endpoint(key), result),
+      nextDelayMs: (key) => this.#nextDelayMs(this.#endpoint(key)),
+    });
+  }
+
+  /** Probes these endpoints from now on, and no others; nothing where no config is in force. */
+  follow({ inForce, endpoints }: Following): void {
+    this.#inForce = inForce;
+    this.#endpoints = new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
+    this.#prober.setTargets(inForce ? endpoints.map((endpoint) => this.#target(endpoint, inForce)) : []);
+  }
+
+  async close(): Promise<void> {
+    await this.#prober.close();
+    this.#ports.client.close();
+  }
+
+  #target(endpoint: Endpoint, { config, tlsFiles }: ValidConfig): ProberTarget {
+    return {
+      key: endpointKey(endpoint),
+      url: endpoint.url,
+      tls: tlsMaterialOf(endpoint.tls, tlsFiles),
+      authorization: null,
+      timeoutMs: config.agent.probe.timeoutMs,
+      proxy: this.#ports.proxy(),
+    };
+  }
+
+  // The credential joins at the last moment: a renewed token is no new target.
+  #probe(target: ProberTarget, signal: AbortSignal): Promise<ProbeResult> {
+    const auth = this.#ports.authOf(this.#endpoint(target.key));
+    const authorization = auth.current()?.reveal() ?? null;
+    const authorize: Authorize = async ({ target: { authorization: sent } }, stop) =>
+      (await auth.authorize({ rejected: sent !== null, scopes: [] }, stop))?.reveal() ?? null;
+    return new ProbeClient({ client: this.#ports.client, authorize }).probe({ ...target, authorization }, signal);
+  }
+
+  #nextDelayMs(endpoint: Endpoint): number {
+    const settings = this.#inForce?.config.agent.probe;
+    if (!settings) throw new Error("Cannot plan a probe: no config is in force");
+    const gentle = endpoint.role === "upstream";
+    return nextProbeDelayMs(this.#ports.healthOf(endpoint), settings, { random: Math.random, gentle });
+  }
+
+  #endpoint(key: string): Endpoint {
+    const endpoint = this.#endpoints.get(key);
+    if (!endpoint) throw new Error(`Cannot find endpoint "${key}": it is not followed`);
+    return endpoint;
+  }
+}
