@@ -11,7 +11,7 @@ import {
   type IncomingHttpHeaders,
   type IncomingMessage,
 } from "node:http";
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { chooseProxy, type ProxyEnvironment } from "../core/proxy.ts";
 import { type ConnectionTools, certificateExpiryOf, openConnection, proxyHeaders, type Route } from "./connection.ts";
@@ -39,6 +39,13 @@ export interface HttpAnswer {
   readonly certificateExpiresAtMs: number | null;
 }
 
+export interface HttpClientOptions {
+  readonly contexts?: TlsContexts;
+  readonly lookup?: LookupFunction;
+  /** How long a connection is used for new requests. */
+  readonly maxConnectionAgeMs?: number;
+}
+
 const MAX_CONNECTION_AGE_MS = 15_000;
 const IDLE_CONNECTION_MS = 60_000;
 
@@ -46,9 +53,9 @@ export class HttpClient {
   readonly #agent: ConnectionAgent;
   readonly #tools: Omit<ConnectionTools, "onPhase">;
 
-  constructor({ contexts = new TlsContexts(), maxConnectionAgeMs = MAX_CONNECTION_AGE_MS } = {}) {
-    this.#agent = new ConnectionAgent(maxConnectionAgeMs);
-    this.#tools = { contexts, lookup: createSharedLookup() };
+  constructor(options: HttpClientOptions = {}) {
+    this.#agent = new ConnectionAgent(options.maxConnectionAgeMs ?? MAX_CONNECTION_AGE_MS);
+    this.#tools = { contexts: options.contexts ?? new TlsContexts(), lookup: options.lookup ?? createSharedLookup() };
   }
 
   /** Sends a GET, or a POST where there is a body. Throws RequestFailure when no whole answer came in time, and the signal's reason when aborted. */

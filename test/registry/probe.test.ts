@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from "
 import { describe, test } from "node:test";
 import type { ProbeReason, ProbeResult } from "../../src/core/probe-result.ts";
 import { NO_PROXY_ENVIRONMENT } from "../../src/core/proxy.ts";
-import { HttpClient } from "../../src/registry/http-client.ts";
+import { HttpClient, type HttpClientOptions } from "../../src/registry/http-client.ts";
 import { type Authorize, ProbeClient, type ProbeTarget } from "../../src/registry/probe.ts";
 import { PLAIN_TLS, TlsContexts } from "../../src/registry/tls-material.ts";
 import { makeAuthority } from "../lab/certificates.ts";
@@ -23,7 +23,7 @@ function targetAt(url: string, changes: Partial<ProbeTarget> = {}): ProbeTarget 
   return { url, tls: TRUSTING, authorization: null, timeoutMs: 2000, proxy: NO_PROXY_ENVIRONMENT, ...changes };
 }
 
-function makeProber(options: { maxConnectionAgeMs?: number; authorize?: Authorize } = {}): ProbeClient & Disposable {
+function makeProber(options: HttpClientOptions & { authorize?: Authorize } = {}): ProbeClient & Disposable {
   const { authorize = null, ...rest } = options;
   const client = new HttpClient({ contexts: new TlsContexts(""), ...rest });
   const prober = new ProbeClient({ client, authorize });
@@ -85,7 +85,7 @@ describe("ProbeClient.probe() says why a server is not up", () => {
     assert.match(result.detail, /^TLS: [a-z ]+$/);
   });
 
-  test("https where plain http is expected is client-error", async () => {
+  test("https where plain http is expected is not up", async () => {
     await using server = await startFaultyServer({ tls: good });
     using prober = makeProber();
     const result = await prober.probe(targetAt(server.url.replace("https:", "http:")), NEVER);
@@ -110,10 +110,15 @@ describe("ProbeClient.probe() says why a server is not up", () => {
     server.close();
   });
 
-  test("a name that does not exist is dns", async () => {
-    using prober = makeProber();
-    const result = await prober.probe(targetAt("https://mirror.invalid"), NEVER);
-    assert.equal(reasonOf(result), "dns");
+  test("a name that does not exist, and a resolver that is silent, is dns", async () => {
+    using unknowing = makeProber({
+      lookup: (hostname, _options, done) => done(Object.assign(new Error(`no ${hostname}`), { code: "ENOTFOUND" }), []),
+    });
+    const unknown = await unknowing.probe(targetAt("https://mirror.test"), NEVER);
+    assert.equal(unknown.ok ? "" : `${unknown.reason}: ${unknown.detail}`, "dns: no mirror.test");
+    using silent = makeProber({ lookup: () => {} });
+    const unanswered = await silent.probe(targetAt("https://mirror.test", { timeoutMs: 100 }), NEVER);
+    assert.equal(unanswered.ok ? "" : unanswered.detail, "no answer from the resolver within 100 ms");
   });
 
   test("asks for /v2/ at the server's root, whatever the namespace", async () => {
