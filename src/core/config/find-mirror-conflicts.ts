@@ -6,7 +6,7 @@ import type { Registry } from "../mirror-config.ts";
 import { type Conflict, conflict, doubt, isSet, type Loose, looseList, looseMap } from "./conflict.ts";
 import { defaultHosts } from "./default-hosts.ts";
 import { parseEndpointUrl } from "./endpoint-url.ts";
-import { parseHostsEntry } from "./registry-name.ts";
+import { parseHostsEntry, parseRegistryName } from "./registry-name.ts";
 
 const TLS_KEYS = ["caCertPath", "clientCertPath", "clientKeyPath", "insecureSkipVerify"] as const;
 const PROBED_WITH = [...TLS_KEYS, "pullCredentialConfigPath"] as const;
@@ -23,8 +23,10 @@ interface Draft {
 /** Everything that does not go together in registryMirrors. */
 export function findMirrorConflicts(file: Loose): Conflict[] {
   const drafts = looseList(file.registryMirrors).map((mirror, index) => readDraft(looseMap(mirror), { index, file }));
+  const moved = Object.keys(looseMap(looseMap(file.agent).upstreams)).map(parseRegistryName);
+  const movedNames = new Set(moved.flatMap((registry) => (registry.ok ? [registry.value] : [])));
   return [
-    ...drafts.flatMap((draft) => [...findTlsConflicts(draft), ...findHostsDoubts(draft)]),
+    ...drafts.flatMap((draft) => [...findTlsConflicts(draft), ...findHostsDoubts(draft, movedNames)]),
     ...findRepeats(drafts),
     ...findUnresolvable(drafts, file),
   ];
@@ -67,14 +69,15 @@ function findTlsConflicts({ at, settings, endpoint }: Draft): Conflict[] {
   return found;
 }
 
-function findHostsDoubts({ at, hosts, endpoint }: Draft): Conflict[] {
+/** A registry whose upstream is elsewhere may be mirrored at its own name. */
+function findHostsDoubts({ at, hosts, endpoint }: Draft, moved: ReadonlySet<Registry>): Conflict[] {
   const found: Conflict[] = [];
   const seen = new Set<Registry>();
   for (const [index, host] of hosts.entries()) {
     if (host === null) continue;
     if (seen.has(host)) {
       found.push(doubt([...at, "hosts", index], `"${host}" stands twice in hosts of this mirror: once is enough`));
-    } else if (endpoint === `https://${host}` || endpoint === `http://${host}`) {
+    } else if (!moved.has(host) && (endpoint === `https://${host}` || endpoint === `http://${host}`)) {
       const text = `"${endpoint}" is the registry "${host}" itself: while it is down there is no other way to pull`;
       found.push(doubt([...at, "endpoint"], text));
     }

@@ -1,14 +1,17 @@
 // Finds the key that was probably meant, so that a typo costs one look at the log.
 
-/** The known key with the fewest edits to the one found, letter case aside; null if none is near. */
+const SHORTENED = 2;
+
+/** The known key with the fewest edits to the one found, letter case aside, or that it shortens; null if none is near. */
 export function findNearestKey(found: string, known: readonly string[]): string | null {
   const word = found.toLowerCase();
   const most = Math.max(2, Math.floor(word.length / 3));
   let nearest: string | null = null;
   let fewest = most + 1;
   for (const key of known) {
-    if (Math.abs(key.length - word.length) >= fewest) continue;
-    const edits = countEdits(word, key.toLowerCase());
+    const isShortened = word.length > 3 && key.toLowerCase().startsWith(word); // "caCert" for "caCertPath"
+    if (!isShortened && Math.abs(key.length - word.length) >= fewest) continue;
+    const edits = isShortened ? SHORTENED : countEdits(word, key.toLowerCase());
     if (edits < fewest) [nearest, fewest] = [key, edits];
   }
   return nearest;

@@ -1,9 +1,21 @@
 // Where in the mirror config's text a value stands. Kept beside the config, because some problems are
 // only found later: a CA file that is named here but missing on disk is reported at the line that names it.
 
-import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Pair, type ParsedNode } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type LineCounter,
+  type Pair,
+  type ParsedNode,
+  type YAMLMap,
+} from "yaml";
 import type { ConfigIssue } from "../config-issue.ts";
 import { type ConfigPath, parseConfigPath } from "./config-path.ts";
+
+const indexes = new WeakMap<YAMLMap.Parsed, Map<string, Pair<ParsedNode, ParsedNode | null>>>();
 
 /** Counted from 1. */
 export interface Place {
@@ -75,9 +87,17 @@ function startOf(node: ParsedNode | null): number | null {
 
 /** Of a key that is given twice the last one counts, as in the value that yaml makes. */
 function findPair(node: ParsedNode | null, step: string | number): Pair<ParsedNode, ParsedNode | null> | null {
-  if (!isMap(node)) return null;
-  const items = node.items as Pair<ParsedNode, ParsedNode | null>[];
-  return items.findLast(({ key }) => isScalar(key) && String(key.value) === String(step)) ?? null;
+  return isMap(node) ? (indexPairs(node).get(String(step)) ?? null) : null;
+}
+
+/** Looked up for every issue, and a map may have tens of thousands of keys. */
+function indexPairs(map: YAMLMap.Parsed): Map<string, Pair<ParsedNode, ParsedNode | null>> {
+  const known = indexes.get(map);
+  if (known !== undefined) return known;
+  const pairs = map.items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair] as const] : []));
+  const index = new Map(pairs);
+  indexes.set(map, index);
+  return index;
 }
 
 function findEntry(node: ParsedNode | null, step: string | number): ParsedNode | null {
