@@ -23,6 +23,7 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Mounts in a namespace of its own, so that what it leaves mounted goes with it. */
   readonly ownMounts?: boolean;
+  readonly onLine?: (line: string) => void;
 }
 
 /** Resolves once it was started, rejects if there is no such program. */
@@ -34,12 +35,12 @@ export async function startDaemon(command: readonly string[], options: DaemonOpt
     stdio: ["ignore", "pipe", "pipe"],
   });
   await once(child, "spawn");
-  return daemonOf(child, command[0] ?? "");
+  return daemonOf(child, command[0] ?? "", options.onLine);
 }
 
-function daemonOf(child: ChildProcess, name: string): Daemon {
+function daemonOf(child: ChildProcess, name: string, onLine: DaemonOptions["onLine"]): Daemon {
   const lines: string[] = [];
-  const watchers = new Set<(line: string) => void>();
+  const watchers = new Set<(line: string) => void>(onLine && [onLine]);
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) => {
