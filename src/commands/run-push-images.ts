@@ -116,6 +116,7 @@ function makeSession({ flags, context, open }: Pushing, onEvent: OnPushEvent): P
     retries: flags.retries,
     backoffMs: 500,
     stallTimeoutMs: flags.timeout * 1000,
+    finishTimeoutMs: Math.max(flags.timeout * 1000, 600_000),
     onEvent,
     wait,
     signal: context.signal,

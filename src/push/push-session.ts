@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly retries: number;
   readonly backoffMs: number;
   readonly stallTimeoutMs: number;
+  /** A registry on an object store first copies what it got before it answers. */
+  readonly finishTimeoutMs: number;
   readonly onEvent: OnPushEvent;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
@@ -28,13 +30,10 @@ export interface SessionOptions {
 /** Manifests are small and finish an image, mounts cost nothing: both go before blobs, large blobs before small ones. */
 export const PRIORITY = { manifest: Number.MAX_SAFE_INTEGER, mount: Number.MAX_SAFE_INTEGER - 1 } as const;
 
-/** A registry on an object store first copies what it got before it answers. */
-const FINISH_TIMEOUT_MS = 600_000;
-
 export function openSession({ gate, retries, backoffMs, wait, ...rest }: SessionOptions): PushSession {
   const onRetry: RetryOptions["onRetry"] = ({ message }, waitMs) => rest.onEvent({ kind: "retry", message, waitMs });
   const options = { gate, retries, backoffMs, wait, onRetry };
-  return { ...rest, finishTimeoutMs: FINISH_TIMEOUT_MS, retries: options };
+  return { ...rest, retries: options };
 }
 
 /** Runs one task against the registry: when there is room, and again when it failed for a while only. */

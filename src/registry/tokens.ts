@@ -39,6 +39,8 @@ type Mode =
 
 interface Held {
   readonly token: Promise<Secret>;
+  /** Null while it is on its way. */
+  authorization: Secret | null;
   renewAtMs: number;
 }
 
@@ -81,7 +83,10 @@ export class TokenSource {
     const problem = realmProblem(realm, this.#options.origin);
     if (problem !== null) throw tokenError(problem);
     this.#mode = { kind: "bearer", realm: new URL(realm), service };
-    if (rejected !== null) this.#held.delete(scopes.join(" "));
+    // Another request may have renewed it already.
+    const key = scopes.join(" ");
+    const held = this.#held.get(key)?.authorization ?? null;
+    if (rejected !== null && held?.equals(rejected)) this.#held.delete(key);
     return true;
   }
 
@@ -89,23 +94,25 @@ export class TokenSource {
     const key = scopes.join(" ");
     const found = this.#held.get(key);
     if (found !== undefined && found.renewAtMs > this.#options.nowMs()) return found.token;
-    const held: Held = { token: this.#fetch(mode, scopes, signal, (at) => (held.renewAtMs = at)), renewAtMs: Infinity };
+    const fetched = this.#fetch(mode, scopes, signal);
+    const held: Held = {
+      token: fetched.then(({ authorization }) => authorization),
+      authorization: null,
+      renewAtMs: Infinity,
+    };
     this.#held.set(key, held);
-    held.token.catch(() => this.#held.delete(key));
+    fetched.then(
+      (token) => Object.assign(held, token),
+      () => this.#held.delete(key),
+    );
     return held.token;
   }
 
-  async #fetch(
-    { realm, service }: Mode & { kind: "bearer" },
-    scopes: readonly string[],
-    signal: AbortSignal,
-    renewAt: (atMs: number) => void,
-  ): Promise<Secret> {
+  async #fetch({ realm, service }: Mode & { kind: "bearer" }, scopes: readonly string[], signal: AbortSignal) {
     const { credential, fetchToken, nowMs } = this.#options;
     const startedMs = nowMs();
     const { token, lifetimeMs } = await fetchToken({ realm, service, scopes, credential }, signal);
-    renewAt(startedMs + lifetimeMs * USED_SHARE);
-    return bearerAuthorization(token);
+    return { authorization: bearerAuthorization(token), renewAtMs: startedMs + lifetimeMs * USED_SHARE };
   }
 }
 
