@@ -21,7 +21,7 @@ const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"
 export function makeAuthority(name = "test authority"): Authority {
   const pair = inFolder((folder) => {
     const subject = ["-subj", `/CN=${name}`, "-addext", "keyUsage=critical,keyCertSign"];
-    openssl(folder, ["req", "-x509", ...EC_KEY, "-keyout", "key", "-out", "cert", "-days", "30", ...subject]);
+    openssl(folder, ["req", "-x509", ...EC_KEY, "-keyout", "key", "-out", "cert", "-days", "365", ...subject]);
     return readPair(folder);
   });
   return { ...pair, issue: (names, options = {}) => issue(pair, names, options) };
