@@ -5,7 +5,13 @@ import { promisify } from "node:util";
 import { isCertsDir } from "../core/containerd-config/certs-dir.ts";
 import type { FileEdit } from "../core/containerd-config/find-edit.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
-import { isSameValue, valueAt, withValueAt } from "../core/containerd-config/toml-text.ts";
+import {
+  isSameValue,
+  type TomlMap,
+  valueAt,
+  withoutEmptyTables,
+  withValueAt,
+} from "../core/containerd-config/toml-text.ts";
 import { type ContainerdVersion, CRI_V2, CRI_V3 } from "../core/containerd-config/versions.ts";
 import { findCriProblem } from "./containerd.ts";
 import { ContainerdBinaryError, dumpCandidate, dumpConfig } from "./containerd-binary.ts";
@@ -80,16 +86,19 @@ async function findLoadProblem(
     const path = dumpedPath(version);
     if (trial.edit === null) return findMismatch(valueAt(before, path), trial.wanted, version);
     const after = await dumpCandidate(binary, editedFiles(observed, trial.edit), { folder: trial.stateDir, signal });
-    const ours = valueAt(after, path);
-    const mismatch = findMismatch(ours, trial.wanted, version);
+    const mismatch = findMismatch(valueAt(after, path), trial.wanted, version);
     if (mismatch !== null) return mismatch;
-    const want = withValueAt(withValueAt(before, path, ours), ["imports"], undefined);
-    if (isSameValue(withValueAt(after, ["imports"], undefined), want)) return null;
+    const drops = [["imports"], path, ...trial.edit.drops.map((drop) => [...path.slice(0, -1), ...drop])];
+    if (isSameValue(without(before, drops), without(after, drops))) return null;
     return `"${binary}" would read other settings than config_path differently after the edit of "${trial.edit.path}"`;
   } catch (error) {
     if (error instanceof ContainerdBinaryError) return error.message;
     throw error;
   }
+}
+
+function without(dump: TomlMap, drops: readonly (readonly string[])[]): TomlMap {
+  return drops.reduce((rest, path) => withoutEmptyTables(withValueAt(rest, path, undefined), path), dump);
 }
 
 function findMismatch(dumped: unknown, wanted: string, version: ContainerdVersion): string | null {

@@ -85,7 +85,7 @@ export async function planIn(
     splice: { offset: OLD.length, removed: "", inserted: `config_path = "${WANTED}"\n` },
   };
   const newText = `${text ?? ""}config_path = "${WANTED}"\n`;
-  const edit = edited ? null : { path: join(dir, "config.toml"), oldText: text, newText, undo };
+  const edit = edited ? null : { path: join(dir, "config.toml"), oldText: text, newText, undo, drops: [] };
   const daemon = starts === 0 ? null : `boot:${starts}`;
   return { kind: "change", because: "test", edit, restart, daemon, key: "key", wanted: WANTED };
 }

@@ -14,6 +14,8 @@ export interface FileEdit {
   readonly oldText: string | null;
   readonly newText: string;
   readonly undo: ConfigPathUndo;
+  /** What it takes out of the registry table beside setting config_path: paths in that table. */
+  readonly drops: readonly (readonly string[])[];
 }
 
 export type FoundEdit =
@@ -35,7 +37,10 @@ export function findConfigPathEdit(
   });
   if (!found.ok) return found;
   const { file, result } = found;
-  return { ok: true, edit: { path: file.path, oldText: file.text, newText: result.text, undo: result.undo } };
+  return {
+    ok: true,
+    edit: { path: file.path, oldText: file.text, newText: result.text, undo: result.undo, drops: [] },
+  };
 }
 
 export interface Search<Result> {
@@ -82,7 +87,7 @@ function createRoot(
     version: configVersion,
   });
   if (!result.ok) return result;
-  return { ok: true, edit: { path: config.rootPath, oldText, newText: result.text, undo: result.undo } };
+  return { ok: true, edit: { path: config.rootPath, oldText, newText: result.text, undo: result.undo, drops: [] } };
 }
 
 /** Where the value is, then where the table is, then where the plugin is, each time the last file first; then the root. */

@@ -4,6 +4,7 @@
 
 import { createHash } from "node:crypto";
 import { isCertsDir } from "./certs-dir.ts";
+import { convertLegacy } from "./convert-legacy.ts";
 import { type FileEdit, findConfigPathEdit } from "./find-edit.ts";
 import type { ObservedContainerd, RunningDaemon } from "./observed-containerd.ts";
 import type { ResolvedConfig } from "./resolve-config.ts";
@@ -43,26 +44,60 @@ export interface Change {
 
 /** Pure: the same node, wish and memory give the same plan. */
 export function planTakeover(observed: ObservedContainerd, wish: TakeoverWish, memory: TakeoverMemory): TakeoverPlan {
-  const { version, config } = observed;
-  if (observed.managedBy !== null) return refuseManaged(observed.managedBy);
+  const readable = readContainerd(observed);
+  if (!("config" in readable)) return readable;
+  const { config, version } = readable;
+  const refusal = refuseLegacy(config, version);
+  if (refusal) return refusal;
+  if (isCertsDir(config.configPath, wish.certsDir, version)) return planEdit(observed, null, { wish, memory });
+  const found = findConfigPathEdit(config, { version, wanted: wish.certsDir });
+  if (found.ok) return planEdit(observed, found.edit, { wish, memory });
+  const mend = `set config_path = "${wish.certsDir}" there yourself`;
+  return refuse(`config_path cannot be set: ${found.because}`, mend);
+}
+
+export interface Migration {
+  readonly plan: TakeoverPlan;
+  /** To be written, where there is none of the registry, before the plan is carried out. */
+  readonly hostsFiles: readonly { readonly registry: string; readonly text: string }[];
+}
+
+/** The same with containerd's legacy mirrors converted, which `planTakeover` refuses to touch. */
+export function planMigration(observed: ObservedContainerd, wish: TakeoverWish, memory: TakeoverMemory): Migration {
+  const readable = readContainerd(observed);
+  if (!("config" in readable)) return { plan: readable, hostsFiles: [] };
+  const converted = convertLegacy(readable.config, { version: readable.version, certsDir: wish.certsDir });
+  if (!converted.ok)
+    return { plan: refuse(converted.because, "there is nothing that this command can convert"), hostsFiles: [] };
+  return { plan: planEdit(observed, converted.edit, { wish, memory }), hostsFiles: converted.hostsFiles };
+}
+
+type Readable = { readonly config: ResolvedConfig; readonly version: ContainerdVersion };
+
+/** A configuration that containerd would start with, or the refusal. */
+function readContainerd({ managedBy, version, config }: ObservedContainerd): Readable | TakeoverPlan {
+  if (managedBy !== null) return refuseManaged(managedBy);
   if (version === null || config === null) {
     return refuse(
       "no containerd was found on this node",
       "install containerd, or name it with agent.containerd.binary",
     );
   }
-  const refusal = refuseConfig(config, version);
-  if (refusal) return refusal;
-  const effective = isCertsDir(config.configPath, wish.certsDir, version);
-  const found = effective ? null : findConfigPathEdit(config, { version, wanted: wish.certsDir });
-  if (found && !found.ok) {
-    return refuse(`config_path cannot be set: ${found.because}`, `set config_path = "${wish.certsDir}" there yourself`);
-  }
-  const edit = found?.edit ?? null;
-  const key = keyOf(observed, config, wish);
-  const restart = decideRestart(observed, { wish, memory, edit, version });
+  const error = config.problems.find((problem) => problem.severity === "error");
+  if (!error) return { config, version };
+  const place = `"${error.file}" line ${error.line}, column ${error.column}`;
+  return refuse(`${place}: ${error.message}`, `mend "${error.file}"; nothing of containerd is changed until then`);
+}
+
+function planEdit(
+  observed: ObservedContainerd,
+  edit: FileEdit | null,
+  { wish, memory }: Omit<Deciding, "edit">,
+): TakeoverPlan {
+  const key = keyOf(observed, wish);
+  const restart = decideRestart(observed, { wish, memory, edit });
   if (edit === null && !restart.needed) return { kind: "settled", because: restart.because };
-  const because = edit === null ? restart.because : `${describe(config)}; ${restart.because}`;
+  const because = edit === null ? restart.because : `${describe(observed.config)}; ${restart.because}`;
   const change = {
     kind: "change",
     because,
@@ -76,36 +111,32 @@ export function planTakeover(observed: ObservedContainerd, wish: TakeoverWish, m
   return refuseRestart(observed.daemon, memory, key) ?? { ...change, restart: "now" };
 }
 
+const RELOAD = "containerd reads it only when it starts";
+
 interface Deciding {
   readonly wish: TakeoverWish;
   readonly memory: TakeoverMemory;
   readonly edit: FileEdit | null;
-  readonly version: ContainerdVersion;
 }
 
 function decideRestart(
   { daemon, config, configChangedAtMs }: ObservedContainerd,
-  { wish, memory, edit, version }: Deciding,
+  { wish, memory, edit }: Deciding,
 ): { readonly needed: boolean; readonly because: string } {
   if (daemon === null) return { needed: false, because: "containerd does not run, and reads it when it starts" };
   const known = memory.inEffect?.daemon === daemon.identity ? memory.inEffect.configPath : null;
-  if (known !== null && isCertsDir(known, wish.certsDir, version)) {
+  if (edit !== null && edit.drops.length > 0) return { needed: true, because: RELOAD };
+  if (known === wish.certsDir) {
     return { needed: false, because: "the running containerd has loaded it" };
   }
-  if (edit !== null) return { needed: true, because: "containerd reads it only when it starts" };
+  if (edit !== null) return { needed: true, because: RELOAD };
   if (known === null && (configChangedAtMs === null || configChangedAtMs <= daemon.startedAtMs)) {
     return { needed: false, because: "containerd was started after its last change" };
   }
   return { needed: true, because: `"${config?.configPathFrom}" was changed after containerd was started` };
 }
 
-function refuseConfig(config: ResolvedConfig, version: ContainerdVersion): TakeoverPlan | null {
-  const error = config.problems.find((problem) => problem.severity === "error");
-  if (error) {
-    const place = `"${error.file}" line ${error.line}, column ${error.column}`;
-    return refuse(`${place}: ${error.message}`, `mend "${error.file}"; nothing of containerd is changed until then`);
-  }
-  const { mirrors, tls } = config.legacy;
+function refuseLegacy({ legacy: { mirrors, tls } }: ResolvedConfig, version: ContainerdVersion): TakeoverPlan | null {
   const mend =
     "run `mirror-agent migrate` to see them as hosts.toml files, and `mirror-agent migrate --yes` to convert them";
   if (mirrors.length > 0) return refuse(`containerd has registry.mirrors for ${list(mirrors)}`, mend);
@@ -141,13 +172,13 @@ function refuseManaged(by: "k3s" | "rke2"): TakeoverPlan {
   );
 }
 
-function describe(config: ResolvedConfig): string {
-  if (!config.rootExists) return `"${config.rootPath}" does not exist`;
+function describe(config: ResolvedConfig | null): string {
+  if (config === null || !config.rootExists) return `"${config?.rootPath}" does not exist`;
   return config.configPath === "" ? "config_path is not set" : `config_path is "${config.configPath}"`;
 }
 
-function keyOf({ binary, version }: ObservedContainerd, config: ResolvedConfig, { certsDir }: TakeoverWish): string {
-  const texts = config.files.map(({ path, text }) => [path, text]);
+function keyOf({ binary, version, config }: ObservedContainerd, { certsDir }: TakeoverWish): string {
+  const texts = (config?.files ?? []).map(({ path, text }) => [path, text]);
   return createHash("sha256")
     .update(JSON.stringify([texts, binary, version, certsDir]))
     .digest("hex");
