@@ -4,7 +4,9 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -67,6 +69,20 @@ async function watchFile(t: TestContext, path: string, folder: string): Promise<
   appendFileSync(path, "# seen\n");
   assert.deepEqual(await watching.next(), [path]);
   return watching;
+}
+
+function countInotifyWatches(): number {
+  const ids = readdirSync("/proc/self/fdinfo").filter((fd) => isInotify(fd));
+  const texts = ids.map((fd) => readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"));
+  return texts.join("").split("inotify wd:").length - 1;
+}
+
+function isInotify(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:inotify";
+  } catch {
+    return false; // the descriptor that listed the others
+  }
 }
 
 function replaceFile(path: string, text: string): void {
@@ -241,6 +257,32 @@ test("FileWatch bears links that lead to themselves, folders given as files and 
   symlinkSync("loop", join(certs, "again"));
   while (!(await watching.next()).includes(join(certs, "again")));
   assert.deepEqual(watching.problems, []);
+});
+
+test("FileWatch does not watch what is in a folder that was given as a file", async (t) => {
+  const folder = makeFolder(t);
+  for (let i = 0; i < 100; i++) mkdirSync(join(folder, "etc", `${i}`), { recursive: true });
+  const other = join(folder, "other");
+  const watching = startWatch(t, folder);
+  watching.setPaths({ files: [join(folder, "etc"), other] });
+  // Some rounds, in which a watch on all of them would have come up.
+  for (let round = 0; round < 5; round++) {
+    writeFileSync(other, `${round}`);
+    while (!(await watching.next()).includes(other));
+  }
+  const watches = countInotifyWatches();
+  assert.ok(watches > 0 && watches < 50, `has ${watches} watches`);
+});
+
+test("FileWatch sees by its slow timer what it was not told", async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, "ca.pem");
+  mkdirSync(path);
+  const watching = startWatch(t, folder, { compareMs: 30 });
+  watching.setPaths({ files: [path] });
+  rmSync(path, { recursive: true });
+  writeFileSync(path, "a");
+  assert.deepEqual(await watching.next(), [path]);
 });
 
 test("FileWatch notifies within 40 ms of the last byte", async (t) => {
