@@ -23,8 +23,12 @@ type Moment = (typeof MOMENTS)[number];
 type Side = "agent" | "without";
 
 const version = CONTAINERD_VERSIONS.find((known) => known === process.argv[2]);
-if (version === undefined)
-  throw new Error(`Cannot run containerd "${process.argv[2]}": ${CONTAINERD_VERSIONS} are known`);
+if (version === undefined) {
+  console.error(
+    `demo: "${process.argv[2]}" is none of the containerds that are here: ${CONTAINERD_VERSIONS.join(", ")}`,
+  );
+  process.exit(2);
+}
 
 await using workspace = await createWorkspace();
 const authority = makeAuthority("demo authority");
