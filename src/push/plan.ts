@@ -165,6 +165,8 @@ function findRival(image: PlannedImage, images: readonly PlannedImage[]): Planne
 
 function rivalProblem(image: PlannedImage, rival: PlannedImage | null): PlanProblem[] {
   if (rival === null) return [];
+  const twice = "the package holds it twice, with different content; push one part of the package alone";
+  if (rival.name === image.name) return [{ image: image.name, message: twice }];
   const message = `"${rival.name}" would go to the same place, ${placeOf(image)}, with other content; push one of them with --exclude or into another namespace`;
   return [{ image: image.name, message }];
 }

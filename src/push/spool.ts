@@ -69,13 +69,16 @@ async function unpackXz(packed: FileContent, into: FileHandle, signal: AbortSign
   } as never);
 }
 
+// Written piece by piece: a stream on the file handle would keep it from closing.
 async function unpackStream(
   packed: FileContent,
   decoder: NodeJS.ReadWriteStream,
   { into, signal }: { into: FileHandle; signal: AbortSignal },
 ): Promise<void> {
-  const output = into.createWriteStream({ autoClose: false, highWaterMark: 1024 * 1024 });
-  await pipeline(streamContent(packed), decoder, output, { signal });
+  const write = async (pieces: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const piece of pieces) await into.appendFile(piece);
+  };
+  await pipeline(streamContent(packed), decoder, write, { signal });
 }
 
 function reason(error: unknown): string {
