@@ -48,7 +48,7 @@ function measureMap(map: YAMLMap.Parsed, walk: Walk): number {
   let size = 0;
   for (const { key, value } of map.items) {
     const name = isScalar(key) ? String(key.value) : null;
-    if (name !== null && seen.has(name) && name !== "<<") {
+    if (name !== null && seen.has(name)) {
       const problem = `key ${quoteText(name)} is given twice, expected it once`;
       walk.problems.push({ offset: key.range[0], problem, isFatal: false });
     }

@@ -82,6 +82,14 @@ for (const file of yamlFiles("invalid/")) {
   });
 }
 
+test("BEYOND_SCHEMA names only fixtures that exist", () => {
+  const names = yamlFiles("invalid/").map((file) => file.slice(0, -".yaml".length));
+  assert.deepEqual(
+    BEYOND_SCHEMA.filter((name) => !names.includes(name)),
+    [],
+  );
+});
+
 function yamlFiles(folder: string): string[] {
   return readdirSync(new URL(folder, FIXTURES)).filter((file) => file.endsWith(".yaml"));
 }

@@ -13,37 +13,42 @@ const fill = (piece: string): string => piece.repeat(Math.floor(HALF_A_MEGABYTE 
 const lines = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index)).join("\n");
 
-const texts: Record<string, string> = {
-  "a megabyte of one word": "a".repeat(1 << 20),
-  "a megabyte of comments": "# x\n".repeat(1 << 18),
-  "open lists": fill("["),
-  "open maps": fill("{"),
-  "nested list entries": fill("- "),
-  "nested keys": fill("a: "),
-  "nested complex keys": fill("? "),
-  "lines that each indent further": lines(1_000, (index) => `${" ".repeat(index)}a:`),
-  "many documents": fill("---\n"),
-  "50,000 keys": lines(50_000, (index) => `k${index}: 1`),
-  "100,000 double keys": fill("a: 1\n"),
-  "closing brackets": fill("]"),
-  anchors: fill("&a "),
-  tags: fill("! "),
-  "170,000 aliases of one anchor": `a: &a x\nb: [${"*a,".repeat(170_000)}]`,
-  "30,000 merges of one anchor": `a: &a {b: 1}\nc: {${"<<: *a, ".repeat(30_000)}}`,
-  "a long list repeated by aliases": `a: &a [${"1,".repeat(50_000)}]\nb: [${"*a,".repeat(1_000)}]`,
-  "list entries without text": `registryMirrors: [${"{},".repeat(60_000)}]`,
-  "10,000 wrong mirrors": `registryMirrors:\n${lines(10_000, () => "  - endpont: https://10.0.0.1:5000")}`,
-  "an endless endpoint": `registryMirrors: [{endpoint: "a.b${"/".repeat(500_000)}x"}]`,
-  "an endless duration": `agent: {probe: {interval: "${"1s".repeat(250_000)}"}}`,
-  "an endless registry": `privateRegistries: [{host: "${"/".repeat(500_000)}x"}]`,
+const texts: Record<string, readonly [text: string, words: RegExp]> = {
+  "a megabyte of one word": ["a".repeat(1 << 20), /it has 1048576 characters/],
+  "a megabyte of comments": ["# x\n".repeat(1 << 18), /it has 1048576 characters/],
+  "open lists": [fill("["), /levels deep/],
+  "open maps": [fill("{"), /levels deep/],
+  "nested list entries": [fill("- "), /levels deep/],
+  "nested keys": [fill("a: "), /levels deep/],
+  "nested complex keys": [fill("? "), /levels deep/],
+  "lines that each indent further": [lines(1_000, (index) => `${" ".repeat(index)}a:`), /levels deep/],
+  "many documents": [fill("---\n"), /1000 documents/],
+  "50,000 keys": [lines(50_000, (index) => `k${index}: 1`), /words and signs/],
+  "25,000 keys": [lines(25_000, (index) => `k${index}: 1`), /unknown key "k0"/],
+  "100,000 double keys": [fill("a: 1\n"), /words and signs/],
+  "closing brackets": [fill("]"), /not YAML/],
+  anchors: [fill("&a "), /anchors, aliases and tags/],
+  tags: [fill("! "), /anchors, aliases and tags/],
+  "40,000 aliases of one anchor": [`a: &a x\nb: [${"*a,".repeat(40_000)}]`, /anchors, aliases and tags/],
+  "30,000 merges of one anchor": [`a: &a {b: 1}\nc: {${"<<: *a, ".repeat(30_000)}}`, /anchors, aliases and tags/],
+  "a long list repeated by aliases": [`a: &a [${"1,".repeat(50_000)}]\nb: [${"*a,".repeat(1_000)}]`, /200000 values/],
+  "list entries without text": [`registryMirrors: [${"{},".repeat(30_000)}]`, /found nothing/],
+  "10,000 wrong mirrors": [
+    `registryMirrors:\n${lines(10_000, () => "  - endpont: https://10.0.0.1")}`,
+    /found nothing/,
+  ],
+  "an endless endpoint": [`registryMirrors: [{endpoint: "a.b${"/".repeat(500_000)}x"}]`, /longer than 512/],
+  "an endless duration": [`agent: {probe: {interval: "${"1s".repeat(250_000)}"}}`, /expected a number with its unit/],
+  "an endless registry": [`privateRegistries: [{host: "${"/".repeat(500_000)}x"}]`, /longer than 255/],
 };
 
-for (const [name, text] of Object.entries(texts)) {
+for (const [name, [text, words]] of Object.entries(texts)) {
   test(`parseConfig() ends soon with an error for ${name}`, () => {
     const startedAtMs = performance.now();
     const { config, issues } = parseConfig(text);
     assert.equal(config, null);
-    assert.ok(issues.length > 0 && issues.length <= 201);
+    assert.match(issues[0]?.message ?? "", words);
+    assert.ok(issues.length <= 201);
     assert.ok(performance.now() - startedAtMs < MOST_MS);
   });
 }
@@ -61,7 +66,7 @@ test("parseConfig() takes a thousand registries with three mirrors each", () => 
 test("parseConfig() reports a place inside the file, or gives a config, however bytes of it change", () => {
   const original = readFileSync(new URL("../../fixtures/config/valid/every-key.yaml", import.meta.url));
   const random = seeded(20_260_101);
-  for (let round = 0; round < 1_500; round += 1) {
+  for (let round = 0; round < 1_000; round += 1) {
     const text = mutate(original, random).toString("utf8");
     const { config, issues } = parseConfig(text);
     const errors = issues.filter(({ severity }) => severity === "error");
