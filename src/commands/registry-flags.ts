@@ -3,31 +3,40 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 
-export interface RegistryFlags {
-  readonly privateRegistry?: string;
+export interface ConnectionFlags {
   readonly cacert?: string;
+  readonly plainHttp?: boolean;
+  readonly insecureSkipVerify?: boolean;
+  readonly threads: number;
+  readonly retries: number;
+  readonly timeout: number;
+}
+
+export interface RegistryFlags extends ConnectionFlags {
+  readonly privateRegistry?: string;
   readonly needCredential: boolean;
   readonly registryCredential: boolean;
   readonly username?: string;
   readonly password?: string;
   readonly passwordStdin?: boolean;
-  readonly plainHttp?: boolean;
-  readonly insecureSkipVerify?: boolean;
-  readonly threads: number;
-  readonly timeout: number;
-  readonly retries: number;
 }
 
-/** Adds the flags to a command. */
+/** Adds all flags. */
 export function addRegistryFlags(command: Command): Command {
-  return command
+  command
     .option("--private-registry <address>", "HOST:PORT or HOST:PORT/NAMESPACE; HOST:PORT/v2/NAMESPACE means the same")
-    .option("--cacert <file>", "CA certificate of the registry, if it is a private one")
     .option("--need-credential [bool]", "false: the registry asks nobody for credentials", parseBoolean, true)
     .option("--no-registry-credential", "the same as --need-credential=false")
-    .option("--username <name>")
+    .option("--username <name>", "asked for on a terminal; else from the Docker config")
     .option("--password <password>", "seen by everybody on this machine while it runs; prefer --password-stdin")
-    .option("--password-stdin", "reads the password from standard input")
+    .option("--password-stdin", "reads the password from standard input");
+  return addConnectionFlags(command);
+}
+
+/** Adds the flags that say how to connect, whoever to. */
+export function addConnectionFlags(command: Command): Command {
+  return command
+    .option("--cacert <file>", "CA certificate of the registry, if it is a private one")
     .option("--plain-http", "the registry has no TLS")
     .option("--insecure-skip-verify", "does not check the registry's certificate")
     .option("--threads <n>", "requests at once", parseCount, 8)

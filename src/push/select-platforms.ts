@@ -8,7 +8,7 @@ import { type Descriptor, isAttestation, type Platform } from "./manifest.ts";
 /** Keeps what is for one of `platforms` ("linux/arm64/v8"); null if nothing is. Images of one platform stay. */
 export function selectPlatforms(root: ManifestNode, platforms: readonly string[]): ManifestNode | null {
   if (root.manifest.manifests.length === 0) return root;
-  const fitting = root.manifest.manifests.filter((child) => matches(child.platform, platforms));
+  const fitting = root.manifest.manifests.filter((child) => fitsPlatforms(child.platform, platforms));
   const digests = fitting.map((child) => child.digest);
   const proofs = root.manifest.manifests.filter(
     (child) => isAttestation(child) && digests.includes(child.annotations["vnd.docker.reference.digest"] ?? ""),
@@ -25,7 +25,8 @@ export function parsePlatform(text: string): string | null {
   return /^[a-z0-9]+\/[a-z0-9]+(\/[a-z0-9.]+)?$/.test(text) ? text : null;
 }
 
-function matches(platform: Platform | null, platforms: readonly string[]): boolean {
+/** Whether a platform is one of those that are wanted; one that is not named is not. */
+export function fitsPlatforms(platform: Platform | null, platforms: readonly string[]): boolean {
   if (platform === null) return false;
   const short = `${platform.os}/${platform.architecture}`;
   return platforms.some((wanted) => wanted === short || wanted === `${short}/${platform.variant ?? ""}`);
