@@ -67,9 +67,10 @@ export async function dumpCandidate(
 ): Promise<TomlMap> {
   const place = await mkdtemp(join(folder, "candidate-"));
   try {
-    const flat = flattenImports(files, place);
+    // No file at all is the same as an empty one, but for 1.x, which wants a file that is named to be there.
+    const flat = flattenImports(files.length === 0 ? [{ path: "", text: "" }] : files, place);
     for (const { path, text } of flat) await writeFile(path, text ?? "", { mode: 0o600 });
-    return await dumpConfig(binary, flat[0]?.path ?? join(place, "none"), { workingFolder: place, signal });
+    return await dumpConfig(binary, flat[0]?.path ?? place, { workingFolder: place, signal });
   } finally {
     await rm(place, { recursive: true, force: true });
   }

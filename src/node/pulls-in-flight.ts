@@ -6,7 +6,8 @@ import protobuf from "protobufjs/light.js";
 
 /** Kubernetes' namespace in containerd, a constant of its CRI plugin. */
 const NAMESPACE = "k8s.io";
-const GROWN_WITHIN_MS = 3000;
+/** containerd writes a blob by the half megabyte (content/helpers.go, copyWithBuffer), so a slow one grows in jumps. */
+const GROWN_WITHIN_MS = 30_000;
 const TIMEOUT_MS = 5000;
 
 // api/services/content/v1/content.proto, the fields that are used; 1.6 to 2.x have the same.
@@ -22,7 +23,7 @@ interface Statuses {
   readonly statuses: readonly { readonly updatedAt: { readonly seconds: number } | null }[];
 }
 
-/** How many downloads have grown within the last seconds; 0 if containerd cannot be asked. */
+/** How many downloads have begun or grown lately; 0 if containerd cannot be asked. */
 export async function countPullsInFlight(socket: string, signal: AbortSignal): Promise<number> {
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     "grpc.enable_http_proxy": 0,

@@ -28,7 +28,12 @@ export interface Journal {
 export interface JournalEdit {
   readonly path: string;
   readonly oldText: string | null;
-  readonly newText: string;
+  /** Null: removed. */
+  readonly newText: string | null;
+  /** Whether nothing of ours is left in the file once this is in force. */
+  readonly isRestore: boolean;
+  /** What was remembered of the file before, for when this is taken back. */
+  readonly kept: KeptEdit | null;
   readonly mode: number;
   readonly owner: { readonly uid: number; readonly gid: number } | null;
 }
@@ -37,6 +42,8 @@ export interface KeptEdit {
   readonly undo: ConfigPathUndo;
   /** Whether the file is ours whole. */
   readonly created: boolean;
+  /** Of the text that we wrote: where it is still there, the original goes back as it was. */
+  readonly sha256: string;
 }
 
 export interface Remembered extends TakeoverMemory {
@@ -46,6 +53,13 @@ export interface Remembered extends TakeoverMemory {
 }
 
 const NOTHING: Remembered = { journal: null, edits: {}, inEffect: null, failed: null, lastRestartAtMs: null };
+
+/** Remembers that a daemon has loaded a config_path, so that a later change of the files alone proves nothing. */
+export async function rememberInEffect(memory: RestartMemory, daemon: string, configPath: string): Promise<void> {
+  const known = memory.now.inEffect;
+  if (known?.daemon === daemon && known.configPath === configPath) return;
+  await memory.update({ inEffect: { daemon, configPath } });
+}
 
 /** Holds what is remembered, and writes every change through. */
 export class RestartMemory {

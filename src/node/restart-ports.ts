@@ -16,6 +16,7 @@ import { type ContainerdVersion, CRI_V2, CRI_V3 } from "../core/containerd-confi
 import { findCriProblem } from "./containerd.ts";
 import { ContainerdBinaryError, dumpCandidate, dumpConfig } from "./containerd-binary.ts";
 import { findIdentity } from "./containerd-daemon.ts";
+import { statIfThere } from "./files.ts";
 import { countPullsInFlight } from "./pulls-in-flight.ts";
 import type { RestartPorts } from "./restart.ts";
 
@@ -81,11 +82,14 @@ async function findLoadProblem(
   const { binary, config, version, daemon } = observed;
   if (binary === null || config === null || version === null) return "no containerd was found on this node";
   try {
-    const workingFolder = daemon?.workingFolder ?? "/";
-    const before = await dumpConfig(binary, config.rootPath, { workingFolder, signal });
+    const options = { workingFolder: daemon?.workingFolder ?? "/", folder: trial.stateDir, signal };
+    const isThere = (await statIfThere(config.rootPath)) !== null;
+    const before = isThere
+      ? await dumpConfig(binary, config.rootPath, options)
+      : await dumpCandidate(binary, [], options);
     const path = dumpedPath(version);
     if (trial.edit === null) return findMismatch(valueAt(before, path), trial.wanted, version);
-    const after = await dumpCandidate(binary, editedFiles(observed, trial.edit), { folder: trial.stateDir, signal });
+    const after = await dumpCandidate(binary, editedFiles(observed, trial.edit), options);
     const mismatch = findMismatch(valueAt(after, path), trial.wanted, version);
     if (mismatch !== null) return mismatch;
     const drops = [["imports"], path, ...trial.edit.drops.map((drop) => [...path.slice(0, -1), ...drop])];
@@ -107,6 +111,7 @@ function findMismatch(dumped: unknown, wanted: string, version: ContainerdVersio
 }
 
 function editedFiles({ config }: ObservedContainerd, { path, newText }: FileEdit) {
+  if (newText === null) return (config?.files ?? []).filter((file) => file.path !== path);
   const files = (config?.files ?? []).map((file) => (file.path === path ? { path, text: newText } : file));
   return files.length === 0 ? [{ path, text: newText }] : files;
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FileEdit } from "../core/containerd-config/find-edit.ts";
 import type { Change } from "../core/containerd-config/plan-takeover.ts";
 import { readTextIfThere, removeFile, statIfThere, writeFileAtomic } from "./files.ts";
+import { withEdit, withoutEdit, withoutRestored } from "./kept-edits.ts";
 import type { Journal, JournalEdit, RestartMemory, Step } from "./restart-memory.ts";
 import { isReplaced, waitForAnswer, waitForPulls } from "./restart-waits.ts";
 
@@ -58,7 +59,7 @@ export async function performTakeover(change: Change, run: RestartRun, signal: A
   if (problem !== null) return { kind: "refused", because: problem };
   if (change.edit) await makeEdit(change, change.edit, run);
   if (change.restart === "none") {
-    await run.memory.update({ journal: null });
+    await run.memory.update({ journal: null, edits: withoutRestored(run.memory.now) });
     return { kind: "done", restarted: false };
   }
   if (change.restart === "owed") return { kind: "owed", because: change.because };
@@ -96,14 +97,15 @@ async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promis
   const stat = await statIfThere(edit.path);
   const owner = stat && { uid: stat.uid, gid: stat.gid };
   const { path, oldText, newText } = edit;
-  const kept: JournalEdit = { path, oldText, newText, mode: stat ? stat.mode & 0o7777 : 0o644, owner };
+  const isRestore = edit.undo === null;
+  const mode = stat ? stat.mode & 0o7777 : 0o644;
+  const kept = memory.now.edits[path] ?? null;
+  const journaled: JournalEdit = { path, oldText, newText, isRestore, kept, mode, owner };
   const { daemon, key, wanted } = change;
-  const journal = { step: "editing", edit: kept, daemon, key, wanted, failure: null } as const;
-  // The first undo is kept: it leads back to what was there before us.
-  const undo = memory.now.edits[path] ?? { undo: edit.undo, created: oldText === null };
-  await memory.update({ journal, edits: { ...memory.now.edits, [path]: undo } });
+  const journal = { step: "editing", edit: journaled, daemon, key, wanted, failure: null } as const;
+  await memory.update({ journal, edits: withEdit(memory.now.edits, edit) });
   ports.onStep?.("editing");
-  await writeFileAtomic(path, newText, kept);
+  await putText(journaled, newText);
   ports.onStep?.("edited");
   await memory.update({ journal: { ...journal, step: "owed" } });
   ports.onStep?.("owed");
@@ -139,7 +141,7 @@ async function resumeEditing(journal: Journal, run: RestartRun): Promise<Restart
     await memory.update({ journal: { ...journal, step: "owed" } });
     return null;
   }
-  await memory.update({ journal: null, edits: withoutEdit(run, edit) });
+  await memory.update({ journal: null, edits: withoutEdit(memory.now.edits, edit) });
   return null;
 }
 
@@ -155,7 +157,8 @@ async function settleRestart(journal: Journal, run: RestartRun, signal: AbortSig
   const { problem, identity } = await waitForAnswer(journal.daemon, run, signal);
   if (problem === null && identity !== null) {
     const inEffect = { daemon: identity, configPath: journal.wanted };
-    await memory.update({ journal: null, inEffect, failed: null, lastRestartAtMs: Date.now() });
+    const edits = withoutRestored(run.memory.now);
+    await memory.update({ journal: null, edits, inEffect, failed: null, lastRestartAtMs: Date.now() });
     return { kind: "done", restarted: true };
   }
   const failure = `containerd did not come back with the new configuration: ${problem}`;
@@ -170,7 +173,7 @@ async function rollBack(journal: Journal, run: RestartRun, signal: AbortSignal):
   const { edit } = journal;
   // Without an edit of ours there is nothing to put back, and a second restart would change nothing.
   if (edit === null) return giveUp(journal, run, false);
-  if ((await readTextIfThere(edit.path)) === edit.newText) await putBack(edit);
+  if ((await readTextIfThere(edit.path)) === edit.newText) await putText(edit, edit.oldText);
   ports.onStep?.("rolled-back");
   const old = { ...journal, step: "restarting-old", daemon: await ports.findIdentity() } as const;
   await memory.update({ journal: old });
@@ -189,20 +192,16 @@ async function giveUp(journal: Journal, run: RestartRun, recovered: boolean): Pr
   const { memory } = run;
   const because = journal.failure ?? "containerd did not come back with the new configuration";
   const failed = { key: journal.key, because };
-  await memory.update({ journal: null, failed, edits: withoutEdit(run, journal.edit), lastRestartAtMs: Date.now() });
+  await memory.update({
+    journal: null,
+    failed,
+    edits: withoutEdit(memory.now.edits, journal.edit),
+    lastRestartAtMs: Date.now(),
+  });
   return { kind: "failed", because, recovered };
 }
 
-async function putBack({ path, oldText, mode, owner }: JournalEdit): Promise<void> {
-  if (oldText === null) await removeFile(path);
-  else await writeFileAtomic(path, oldText, { mode, owner });
-}
-
-/** What is kept of our edits once this one is undone; one from before it stays. */
-function withoutEdit({ memory }: RestartRun, edit: JournalEdit | null) {
-  const { edits } = memory.now;
-  const kept = edit && edits[edit.path];
-  if (!edit || !kept || (edit.oldText?.includes(kept.undo.value) ?? false)) return edits;
-  const { [edit.path]: _, ...others } = edits;
-  return others;
+async function putText({ path, mode, owner }: JournalEdit, text: string | null): Promise<void> {
+  if (text === null) await removeFile(path);
+  else await writeFileAtomic(path, text, { mode, owner });
 }

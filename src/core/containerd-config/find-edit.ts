@@ -12,8 +12,10 @@ export interface FileEdit {
   readonly path: string;
   /** Null if there was no such file. */
   readonly oldText: string | null;
-  readonly newText: string;
-  readonly undo: ConfigPathUndo;
+  /** Null to remove the file. */
+  readonly newText: string | null;
+  /** Null for an edit that takes our value out. */
+  readonly undo: ConfigPathUndo | null;
   /** What it takes out of the registry table beside setting config_path: paths in that table. */
   readonly drops: readonly (readonly string[])[];
 }

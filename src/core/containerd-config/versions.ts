@@ -1,5 +1,5 @@
 // What differs between containerd releases, in one place: everybody else asks a question here instead of
-// comparing numbers. The sources are containerd's own files at the named tags (docs/containerd.md has them all).
+// comparing numbers. A source is a file of containerd at the named tag.
 
 export interface ContainerdVersion {
   readonly major: number;
