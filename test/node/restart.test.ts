@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { performTakeover, resumeTakeover } from "../../src/node/restart.ts";
-import { RestartMemory } from "../../src/node/restart-memory.ts";
+import { RestartMemory, rememberInEffect } from "../../src/node/restart-memory.ts";
 import {
   configOf,
   OLD,
@@ -220,3 +220,13 @@ function killAt(dir: string, step: string): void {
   ]);
   assert.equal(ended, "SIGKILL", stderr.toString());
 }
+
+test("rememberInEffect() writes what a daemon has loaded, once", async (t) => {
+  const dir = makeWorld(t);
+  const memory = await RestartMemory.open(join(dir, "state"));
+  await rememberInEffect(memory, "boot:1", WANTED);
+  assert.deepEqual((await remembered(dir)).inEffect, { daemon: "boot:1", configPath: WANTED });
+  const before = statSync(join(dir, "state/containerd.json"), { bigint: true });
+  await rememberInEffect(memory, "boot:1", WANTED);
+  assert.equal(statSync(join(dir, "state/containerd.json"), { bigint: true }).ino, before.ino);
+});

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ObservedContainerd, RunningDaemon } from "../../../src/core/containerd-config/observed-containerd.ts";
 import {
+  planMigration,
   planTakeover,
   type TakeoverMemory,
   type TakeoverWish,
@@ -187,5 +188,32 @@ describe("planTakeover() refuses", () => {
   test("planTakeover() lets auth alone stay: containerd reads it beside config_path", () => {
     const text = `version = 2\n${R2}configs."m:5".auth.username = "u"\n`;
     assert.equal(plan(observed(text)).kind, "change");
+  });
+});
+
+describe("planMigration()", () => {
+  const legacy = `version = 2\n${R2}mirrors."gcr.io".endpoint = ["https://m"]\n`;
+
+  test("planMigration() converts what planTakeover() refuses, with a restart even of a daemon that has our config_path", () => {
+    const inEffect = { daemon: "b:1:1", configPath: WISH.certsDir };
+    const { plan: made, hostsFiles } = planMigration(observed(legacy), WISH, { ...NOTHING, inEffect });
+    assert.ok(made.kind === "change");
+    assert.deepEqual(
+      [made.restart, made.edit?.newText],
+      ["now", `version = 2\n${R2}  config_path = "${WISH.certsDir}"\n`],
+    );
+    assert.deepEqual(
+      hostsFiles.map(({ registry }) => registry),
+      ["gcr.io"],
+    );
+  });
+
+  test("planMigration() refuses where there is nothing to convert, and what planTakeover() refuses beside that", () => {
+    const nothing = planMigration(observed(SET), WISH, NOTHING);
+    assert.ok(nothing.plan.kind === "refused" && nothing.hostsFiles.length === 0);
+    const managed = planMigration(observed(legacy, { managedBy: "k3s" }), WISH, NOTHING);
+    assert.equal(managed.plan.kind, "refused");
+    const unit = { name: "containerd.service", killMode: "mixed" };
+    assert.equal(planMigration(observed(legacy, { daemon: daemon({ unit }) }), WISH, NOTHING).plan.kind, "refused");
   });
 });

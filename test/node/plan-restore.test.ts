@@ -1,0 +1,100 @@
+// Giving containerd's configuration back: the original bytes, or our value out of what others made of it.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createConfigPath, editConfigPath } from "../../src/core/containerd-config/edit-config-path.ts";
+import type { ObservedContainerd } from "../../src/core/containerd-config/observed-containerd.ts";
+import { resolveConfig } from "../../src/core/containerd-config/resolve-config.ts";
+import { planRestore } from "../../src/node/plan-restore.ts";
+import type { KeptEdit, Remembered } from "../../src/node/restart-memory.ts";
+
+const VERSION = { major: 1, minor: 7, patch: 24 };
+const WISH = { plugin: "io.containerd.grpc.v1.cri", wanted: "/certs.d" };
+const ORIGINAL = "version = 2\n";
+const edit = editConfigPath(ORIGINAL, WISH);
+const made = createConfigPath("", { ...WISH, version: 2 });
+assert.ok(edit.ok && made.ok);
+
+function keep(text: string, undo: KeptEdit["undo"], created = false): KeptEdit {
+  return { undo, created, sha256: createHash("sha256").update(text).digest("hex") };
+}
+
+async function plan(t: TestContext, text: string | null, kept: KeptEdit, changes: Partial<ObservedContainerd> = {}) {
+  const dir = mkdtempSync(join(tmpdir(), "mirror-agent-restore-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const path = join(dir, "config.toml");
+  if (text !== null) writeFileSync(path, text);
+  const unit = { name: "containerd.service", killMode: "process" };
+  const daemon = {
+    identity: "b:1:1",
+    pid: 1,
+    startedAtMs: 0,
+    version: VERSION,
+    workingFolder: "/",
+    unit,
+    criProblem: null,
+  };
+  const config = resolveConfig([{ path, text }], VERSION);
+  const base = { socket: "", daemon, binary: "", version: VERSION, managedBy: null, config, configChangedAtMs: 0 };
+  const remembered: Remembered = {
+    journal: null,
+    edits: { [path]: kept },
+    inEffect: null,
+    failed: null,
+    lastRestartAtMs: null,
+  };
+  const options = { restart: "when-needed", readOriginal: async () => ORIGINAL } as const;
+  const { changes: planned, refused } = await planRestore({ ...base, ...changes }, remembered, options);
+  return {
+    texts: planned.map((change) => change.edit?.newText),
+    restarts: planned.map((change) => change.restart),
+    refused,
+  };
+}
+
+test("planRestore() puts the original back where nobody has touched our file, and restarts", async (t) => {
+  const planned = await plan(t, edit.text, keep(edit.text, edit.undo));
+  assert.deepEqual(planned, { texts: [ORIGINAL], restarts: ["now"], refused: [] });
+});
+
+test("planRestore() takes only our value out of a file that somebody has edited", async (t) => {
+  const planned = await plan(t, `${edit.text}[debug]\nlevel = "info"\n`, keep(edit.text, edit.undo));
+  assert.deepEqual(planned.texts, [`${ORIGINAL}[debug]\nlevel = "info"\n`]);
+});
+
+test("planRestore() removes a file that is ours whole, and keeps what others put into it", async (t) => {
+  assert.deepEqual((await plan(t, made.text, keep(made.text, made.undo, true))).texts, [null]);
+  assert.deepEqual((await plan(t, `${made.text}# theirs\n`, keep(made.text, made.undo, true))).texts, ["# theirs\n"]);
+});
+
+test("planRestore() has nothing to do where our value is gone, or the file", async (t) => {
+  for (const text of [ORIGINAL, null]) {
+    assert.deepEqual(await plan(t, text, keep(edit.text, edit.undo)), { texts: [], restarts: [], refused: [] });
+  }
+});
+
+test("planRestore() names a file that it cannot read", async (t) => {
+  const planned = await plan(t, "[broken", keep(edit.text, edit.undo));
+  assert.deepEqual(planned.texts, []);
+  assert.match(planned.refused[0]?.because ?? "", /^line 1, column \d+: /);
+});
+
+test("planRestore() leaves the restart to the operator where it would end containers, and needs none without a daemon", async (t) => {
+  const kept = keep(edit.text, edit.undo);
+  const unit = { name: "containerd.service", killMode: "mixed" };
+  const daemon = {
+    identity: "b:1:1",
+    pid: 1,
+    startedAtMs: 0,
+    version: VERSION,
+    workingFolder: "/",
+    unit,
+    criProblem: null,
+  };
+  assert.deepEqual((await plan(t, edit.text, kept, { daemon })).restarts, ["owed"]);
+  assert.deepEqual((await plan(t, edit.text, kept, { daemon: null })).restarts, ["none"]);
+});
