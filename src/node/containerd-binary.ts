@@ -9,7 +9,7 @@ import { flattenImports } from "../core/containerd-config/flatten-imports.ts";
 import type { ConfigFile } from "../core/containerd-config/resolve-config.ts";
 import { parseToml, type TomlMap } from "../core/containerd-config/toml-text.ts";
 import { type ContainerdVersion, parseContainerdVersion } from "../core/containerd-config/versions.ts";
-import { statIfThere } from "./files.ts";
+import { statIfThere, TEMPORARY_PREFIX } from "./files.ts";
 
 interface RunOptions {
   readonly cwd: string;
@@ -65,7 +65,7 @@ export async function dumpCandidate(
   files: readonly ConfigFile[],
   { folder, signal }: { folder: string; signal: AbortSignal },
 ): Promise<TomlMap> {
-  const place = await mkdtemp(join(folder, "candidate-"));
+  const place = await mkdtemp(join(folder, `${TEMPORARY_PREFIX}trial-`));
   try {
     // No file at all is the same as an empty one, but for 1.x, which wants a file that is named to be there.
     const flat = flattenImports(files.length === 0 ? [{ path: "", text: "" }] : files, place);

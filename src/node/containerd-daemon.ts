@@ -65,7 +65,7 @@ async function findListener(socket: string): Promise<number | null> {
     if (!/^\d+$/.test(name)) continue;
     // Looking into every process of a full node takes a tenth of a second; containerd's has its name.
     const comm = await readTextIfThere(`/proc/${name}/comm`).catch(() => null);
-    if (comm?.trim() === "containerd" && (await hasSocket(name, inode))) return Number(name);
+    if (comm?.trim() === "containerd" && (await isListener(Number(name), { inode, socket }))) return Number(name);
   }
   return null;
 }
@@ -82,13 +82,16 @@ async function findSocketInode(socket: string): Promise<string | null> {
   return found?.[6] ?? null;
 }
 
-async function hasSocket(pid: string, inode: string): Promise<boolean> {
+async function isListener(pid: number, { inode, socket }: { inode: string; socket: string }): Promise<boolean> {
   const folder = `/proc/${pid}/fd`;
   const names = await readdir(folder).catch(() => null);
-  // Without CAP_SYS_PTRACE another's descriptors are hidden; then its name has to do.
-  if (names === null) return true;
-  const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => "")));
-  return links.includes(`socket:[${inode}]`);
+  if (names !== null) {
+    const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => "")));
+    return links.includes(`socket:[${inode}]`);
+  }
+  // Without CAP_SYS_PTRACE another's descriptors are hidden; then its name has to do, and its address if it has one.
+  const address = optionIn(await readArguments(pid), ["--address", "-a"]);
+  return address === null || address === socket;
 }
 
 async function readStartTicks(pid: number): Promise<number | null> {
@@ -123,7 +126,7 @@ function optionIn(args: readonly string[], names: readonly string[]): string | n
 
 async function readUnit(pid: number, signal: AbortSignal): Promise<DaemonUnit | null> {
   const cgroup = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "");
-  const name = /\/([^/\n]+\.service)$/m.exec(cgroup)?.[1];
+  const name = /\/([^/\n]+\.service)(?:\/|$)/m.exec(cgroup)?.[1];
   if (name === undefined) return null;
   const args = ["show", name, "--property=MainPID", "--property=KillMode"];
   const asked = await promisify(execFile)("systemctl", args, { signal }).catch(() => ({ stdout: "" }));

@@ -21,7 +21,7 @@ export interface Journal {
   readonly daemon: string | null;
   readonly key: string;
   readonly wanted: string;
-  /** Why the new configuration was given up; null before that. */
+  /** Why the new configuration was given up; before that, what the restart command had to say, if anything. */
   readonly failure: string | null;
 }
 

@@ -39,6 +39,16 @@ export interface RestartPolicy {
   readonly settlesWithinMs: number;
 }
 
+/** For a restart that somebody waits for; a daemon adds a `spreadMs` drawn by lot from 0 to MAX_SPREAD_MS. */
+export const USUAL_POLICY: RestartPolicy = {
+  pullsWithinMs: 60_000,
+  spreadMs: 0,
+  answersWithinMs: 30_000,
+  settlesWithinMs: 10_000,
+};
+
+export const MAX_SPREAD_MS = 30_000;
+
 export interface RestartRun {
   readonly memory: RestartMemory;
   readonly ports: RestartPorts;
@@ -129,9 +139,10 @@ async function restartNow(journal: Journal, run: RestartRun, signal: AbortSignal
   await memory.update({ journal: restarting });
   ports.onStep?.("restarting");
   // Somebody may have restarted it while we waited: that is as good as ours.
-  if ((await ports.findIdentity()) === journal.daemon) await ports.restart(signal);
+  const isOurs = (await ports.findIdentity()) === journal.daemon;
+  const told = isOurs ? await ports.restart(signal) : null;
   ports.onStep?.("restarted");
-  return settleRestart(restarting, run, signal);
+  return settleRestart({ ...restarting, failure: told }, run, signal);
 }
 
 async function resumeEditing(journal: Journal, run: RestartRun): Promise<RestartOutcome | null> {
@@ -161,7 +172,8 @@ async function settleRestart(journal: Journal, run: RestartRun, signal: AbortSig
     await memory.update({ journal: null, edits, inEffect, failed: null, lastRestartAtMs: Date.now() });
     return { kind: "done", restarted: true };
   }
-  const failure = `containerd did not come back with the new configuration: ${problem}`;
+  const told = journal.failure === null ? "" : ` (${journal.failure})`;
+  const failure = `containerd did not come back with the new configuration: ${problem}${told}`;
   const failed = { ...journal, step: "rolling-back", failure } as const;
   await memory.update({ journal: failed });
   ports.onStep?.("rolling-back");
