@@ -1,0 +1,61 @@
+// kill -9 at every step of a takeover of a real containerd; the next pass settles it.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { findCriProblem } from "../../src/node/containerd.ts";
+import { RestartMemory } from "../../src/node/restart-memory.ts";
+import { labMissing } from "../lab/parts.ts";
+import { createWorkspace } from "../lab/workspace.ts";
+import { type SupervisedContainerd, startSupervised } from "./supervised-containerd.ts";
+import type { PassArguments } from "./takeover-pass.ts";
+
+const skip = labMissing();
+const CONFIG = 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_image = "pause"\n';
+const GOOD_STEPS = ["editing", "edited", "owed", "restarting", "restarted"];
+const BAD_STEPS = [...GOOD_STEPS, "rolling-back", "rolled-back", "restarting-old", "restarted-old"];
+
+async function pass(containerd: SupervisedContainerd, killAt: string | null) {
+  const { socket, configPath, certsDir, restartCommand, dir } = containerd;
+  const args: PassArguments = { socket, configPath, certsDir, restartCommand, stateDir: join(dir, "state"), killAt };
+  const program = [join(import.meta.dirname, "takeover-pass.ts"), JSON.stringify(args)];
+  const ended = promisify(execFile)(process.execPath, program);
+  if (killAt === null) return (await ended).stdout;
+  return assert.rejects(ended, { signal: "SIGKILL" });
+}
+
+async function journalOf({ dir }: SupervisedContainerd) {
+  return (await RestartMemory.open(join(dir, "state"))).now.journal;
+}
+
+for (const step of GOOD_STEPS) {
+  test(`takeover killed at "${step}": restarted once, in effect, nothing owed`, { skip }, async () => {
+    await using workspace = await createWorkspace();
+    const containerd = await startSupervised(workspace, { version: "1.7", configToml: () => CONFIG });
+    await pass(containerd, step);
+    assert.equal(await pass(containerd, null), "done");
+    assert.equal(await pass(containerd, null), "settled");
+    assert.equal(await containerd.starts(), 2);
+    assert.match(await readFile(containerd.configPath, "utf8"), /config_path/);
+    assert.equal(await journalOf(containerd), null);
+  });
+}
+
+for (const step of BAD_STEPS) {
+  test(`takeover killed at "${step}", with a containerd that does not come back: the old bytes, and it serves`, {
+    skip,
+  }, async () => {
+    await using workspace = await createWorkspace();
+    const startsIf = (dir: string) => `! grep -q config_path ${dir}/etc/containerd/config.toml`;
+    const containerd = await startSupervised(workspace, { version: "1.7", configToml: () => CONFIG, startsIf });
+    await pass(containerd, step);
+    assert.equal(await pass(containerd, null), "failed");
+    assert.equal(await pass(containerd, null), "refused");
+    assert.equal(await readFile(containerd.configPath, "utf8"), CONFIG);
+    assert.equal(await findCriProblem(containerd.socket, AbortSignal.timeout(10_000)), null);
+    assert.equal(await journalOf(containerd), null);
+  });
+}
