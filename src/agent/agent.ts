@@ -57,6 +57,12 @@ export interface AgentPorts {
   readonly nowMs: () => number;
 }
 
+interface Look {
+  readonly plan: PassPlan;
+  /** The changes of health that the plan was made with. */
+  readonly changes: readonly HealthChange[];
+}
+
 const NO_DECISIONS: readonly RouteDecision[] = [];
 
 export class Agent {
@@ -135,9 +141,7 @@ export class Agent {
   async #reconcile(valid: ValidConfig): Promise<void> {
     const isNew = !sameConfig(valid, this.#inForce);
     if (isNew) this.forgetFights();
-    const changes = [...this.#changes];
-    const authorizationOf = await this.#ports.readCredentials(valid);
-    const { plan, performed } = await this.#planAndPerform(valid, authorizationOf, changes.length > 0);
+    const { plan, changes, performed } = await this.#planAndPerform(valid, await this.#ports.readCredentials(valid));
     if (isNew) await this.#ports.saveLastGood({ text: valid.text, tlsFiles: [...valid.tlsFiles.values()] });
     const before = this.#decisions;
     this.#inForce = valid;
@@ -145,8 +149,8 @@ export class Agent {
     this.#changes = this.#changes.slice(changes.length);
     this.#settled = new Map(plan.want.map(({ path, text }) => [path, text]));
     if (isNew) this.#tellApplied(valid);
-    for (const event of eventsOfPass({ before, decisions: plan.decisions, changes, performed }))
-      this.#ports.emit(event);
+    const events = eventsOfPass({ before, decisions: plan.decisions, changes, performed });
+    for (const event of events) this.#ports.emit(event);
   }
 
   #tellApplied({ config, issues }: ValidConfig): void {
@@ -162,26 +166,30 @@ export class Agent {
   }
 
   // A settled node is only looked at. Where there is something to do, it is looked at again under the
-  // lock, since another writer may have done it meanwhile. What was decided is on disk before it is done.
+  // lock, since another writer may have done it meanwhile.
   async #planAndPerform(
     valid: ValidConfig,
     authorizationOf: PassInput["authorizationOf"],
-    healthChanged: boolean,
-  ): Promise<{ plan: PassPlan; performed: readonly Action[] }> {
-    const look = async (): Promise<PassPlan> => {
-      this.#node = await this.#ports.observe(valid.config);
-      const { stateOf, out } = this.#health;
-      return planPass({ config: valid.config, tlsFiles: valid.tlsFiles, stateOf, out, authorizationOf }, this.#node);
-    };
-    const first = await look();
-    if (this.#health.setOut(first.decisions) || healthChanged) await this.#ports.saveHealth(this.#health.known());
-    if (first.actions.length === 0) return { plan: first, performed: [] };
+  ): Promise<Look & { performed: readonly Action[] }> {
+    const first = await this.#look(valid, authorizationOf);
+    if (first.plan.actions.length === 0) return { ...first, performed: [] };
     return this.#ports.underLock(async () => {
-      const plan = await look();
-      const performed = this.#withoutLostFights(plan.actions);
+      const second = await this.#look(valid, authorizationOf);
+      const performed = this.#withoutLostFights(second.plan.actions);
       await this.#ports.perform(performed, valid.config);
-      return { plan, performed };
+      return { ...second, performed };
     });
+  }
+
+  // The decisions are on disk before anything follows from them: after a crash the agent goes on from there.
+  async #look(valid: ValidConfig, authorizationOf: PassInput["authorizationOf"]): Promise<Look> {
+    this.#node = await this.#ports.observe(valid.config);
+    const { config, tlsFiles } = valid;
+    const { stateOf, out } = this.#health;
+    const plan = planPass({ config, tlsFiles, stateOf, out, authorizationOf }, this.#node);
+    const changes = [...this.#changes];
+    if (this.#health.setOut(plan.decisions) || changes.length > 0) await this.#ports.saveHealth(this.#health.known());
+    return { plan, changes };
   }
 
   #withoutLostFights(planned: readonly Action[]): readonly Action[] {

@@ -134,7 +134,11 @@ export class FaultyServer {
 
   /** Ends every open connection, as a restart of the server would. */
   disconnect(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      // A reset of a socket whose peer has already ended leaves its handle open (Node 26), and the process alive.
+      if (socket.readableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   async listen(): Promise<void> {
