@@ -152,9 +152,8 @@ export class FaultyServer {
   }
 
   async close(): Promise<void> {
-    const closed = this.#unlisten();
-    this.disconnect();
-    await closed;
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#unlisten();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
