@@ -22,9 +22,12 @@ export type Content = FileContent | InlineContent;
 const PIECE_BYTES = 256 * 1024;
 
 export interface StreamOptions {
-  /** Each piece is only good until the next but one is asked for: two buffers do for any size. */
+  /** A piece is only good until the next one is asked for; saves a gigabyte of garbage for a gigabyte of blobs. */
   readonly reuse: boolean;
 }
+
+const MOST_SPARE = 64;
+const spare: Buffer[] = [];
 
 export function inlineContent(bytes: Uint8Array): InlineContent {
   return { kind: "inline", bytes, size: bytes.length };
@@ -55,17 +58,43 @@ export async function* streamContent(
     return;
   }
   const file = await open(content.path, "r");
-  const size = Math.min(PIECE_BYTES, content.size - start);
-  const buffers = reuse ? [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] : null;
+  const pieces = reuse && content.size - start >= PIECE_BYTES ? new PieceBuffers() : null;
   try {
-    for (let at = start, turn = 0; at < content.size; turn = 1 - turn) {
-      const piece = await readPiece(file, content, { at, buffer: buffers?.[turn] ?? Buffer.allocUnsafeSlow(size) });
+    for (let at = start; at < content.size; ) {
+      const length = Math.min(PIECE_BYTES, content.size - at);
+      const piece = await readPiece(file, content, {
+        at,
+        buffer: pieces?.next(length) ?? Buffer.allocUnsafeSlow(length),
+      });
       at += piece.length;
       yield piece;
     }
+    pieces?.giveBack();
   } finally {
     await file.close();
   }
+}
+
+/** Two buffers in turn: one is filled while the socket may still hold the other. */
+class PieceBuffers {
+  readonly #buffers = [takeSpare(), takeSpare()] as const;
+  #turn = 0;
+
+  /** The last piece is often small enough for a socket to keep it while it asks for more, so it gets its own bytes. */
+  next(length: number): Buffer {
+    if (length < PIECE_BYTES) return Buffer.allocUnsafeSlow(length);
+    this.#turn = 1 - this.#turn;
+    return this.#buffers[this.#turn === 0 ? 0 : 1];
+  }
+
+  /** Only after the last piece was taken: what was broken off may still be on its way. */
+  giveBack(): void {
+    if (spare.length < MOST_SPARE) spare.push(...this.#buffers);
+  }
+}
+
+function takeSpare(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
 }
 
 async function readPiece(
@@ -73,8 +102,7 @@ async function readPiece(
   content: FileContent,
   { at, buffer }: { at: number; buffer: Buffer },
 ): Promise<Uint8Array> {
-  const length = Math.min(buffer.length, content.size - at);
-  const { bytesRead } = await file.read(buffer, 0, length, content.offset + at);
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, content.offset + at);
   if (bytesRead > 0) return bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead);
   const missing = content.size - at;
   throw new Error(`Cannot read "${content.path}" at ${content.offset + at}: the file ends ${missing} bytes too early`);

@@ -7,7 +7,13 @@ import { streamContent } from "./content.ts";
 import type { Blob } from "./graph.ts";
 import type { PushJournal } from "./journal.ts";
 import type { BlobEnd } from "./push-event.ts";
-import { attempt, PRIORITY, type PushSession } from "./push-session.ts";
+import { attempt, PRIORITY, type PushSession, uploadPriority } from "./push-session.ts";
+
+export interface BlobPlace {
+  readonly repository: string;
+  /** The place of the image in the push. */
+  readonly order: number;
+}
 
 /** The blobs of one push. */
 export class BlobPusher {
@@ -22,18 +28,19 @@ export class BlobPusher {
     this.#journal = journal;
   }
 
-  /** Resolves when `repository` has the blob. */
-  push(repository: string, blob: Blob): Promise<void> {
+  /** Resolves when `repository` has the blob. Blobs of lower `order` go first, of the same order the larger ones. */
+  push({ repository, order }: BlobPlace, blob: Blob): Promise<void> {
     const place = `${repository}@${blob.digest}`;
-    const found = this.#byPlace.get(place) ?? this.#start(repository, blob);
+    const found = this.#byPlace.get(place) ?? this.#start({ repository, order }, blob);
     this.#byPlace.set(place, found);
     return found;
   }
 
-  #start(repository: string, blob: Blob): Promise<void> {
+  #start(place: BlobPlace, blob: Blob): Promise<void> {
+    const { repository } = place;
     const first = this.#first.get(blob.digest);
-    if (first !== undefined) return first.then((from) => this.#bring(repository, blob, from));
-    const brought = this.#bring(repository, blob, null);
+    if (first !== undefined) return first.then((from) => this.#bring(place, blob, from));
+    const brought = this.#bring(place, blob, null);
     this.#first.set(
       blob.digest,
       brought.then(
@@ -44,12 +51,12 @@ export class BlobPusher {
     return brought;
   }
 
-  async #bring(repository: string, blob: Blob, from: string | null): Promise<void> {
+  async #bring({ repository, order }: BlobPlace, blob: Blob, from: string | null): Promise<void> {
     const { onEvent } = this.#session;
     const named = { digest: blob.digest, repository, size: blob.size };
     let outcome: BlobEnd = "failed";
     try {
-      const priority = from === null ? blob.size : PRIORITY.mount;
+      const priority = from === null ? uploadPriority(order, blob.size) : PRIORITY.mount;
       outcome = await attempt(this.#session, priority, () => this.#bringOnce(repository, blob, from));
       this.#journal.add(repository, blob.digest);
     } finally {

@@ -25,9 +25,13 @@ export async function surveyImage(session: PushSession, image: PlannedImage): Pr
 }
 
 /** Brings everything of an image to the registry. */
-export async function pushImage(session: PushSession, blobs: BlobPusher, image: PlannedImage): Promise<void> {
+export async function pushImage(
+  session: PushSession,
+  blobs: BlobPusher,
+  { image, order }: { readonly image: PlannedImage; readonly order: number },
+): Promise<void> {
   const { repository, root, tag } = image;
-  await pushParts(session, blobs, image);
+  await pushParts(session, blobs, { image, order });
   await putOne(session, { repository, reference: tag ?? root.digest, node: root });
   for (const referrer of image.referrers) await pushOneReferrer(session, blobs, { repository, referrer });
 }
@@ -51,9 +55,14 @@ export async function pushMissingReferrers(
   return pushed;
 }
 
-async function pushParts(session: PushSession, blobs: BlobPusher, image: PlannedImage): Promise<void> {
+async function pushParts(
+  session: PushSession,
+  blobs: BlobPusher,
+  { image, order }: { image: PlannedImage; order: number },
+): Promise<void> {
   const nodes = manifestsOf(image.root);
-  await Promise.all(nodes.flatMap((node) => node.blobs.map((blob) => blobs.push(image.repository, blob))));
+  const place = { repository: image.repository, order };
+  await Promise.all(nodes.flatMap((node) => node.blobs.map((blob) => blobs.push(place, blob))));
   for (const node of nodes) {
     if (node !== image.root) await putOne(session, { repository: image.repository, reference: node.digest, node });
   }
@@ -64,7 +73,7 @@ async function pushOneReferrer(
   blobs: BlobPusher,
   { repository, referrer }: { repository: string; referrer: ManifestNode },
 ): Promise<void> {
-  await Promise.all(referrer.blobs.map((blob) => blobs.push(repository, blob)));
+  await Promise.all(referrer.blobs.map((blob) => blobs.push({ repository, order: 0 }, blob)));
   await attempt(session, PRIORITY.manifest, () =>
     pushReferrer(session.registry, { repository, referrer }, session.signal),
   );

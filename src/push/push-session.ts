@@ -27,8 +27,13 @@ export interface SessionOptions {
   readonly signal: AbortSignal;
 }
 
-/** Manifests are small and finish an image, mounts cost nothing: both go before blobs, large blobs before small ones. */
-export const PRIORITY = { manifest: Number.MAX_SAFE_INTEGER, mount: Number.MAX_SAFE_INTEGER - 1 } as const;
+/** Manifests are small and finish an image, mounts cost nothing: both go before uploads. */
+export const PRIORITY = { manifest: 2, mount: 1 } as const;
+
+/** Image after image, so that a push that is stopped has finished some; of an image the largest blob first. */
+export function uploadPriority(order: number, size: number): number {
+  return -order - 1 / (1 + size);
+}
 
 export function openSession({ gate, retries, backoffMs, wait, ...rest }: SessionOptions): PushSession {
   const onRetry: RetryOptions["onRetry"] = ({ message }, waitMs) => rest.onEvent({ kind: "retry", message, waitMs });

@@ -33,8 +33,8 @@ export async function runPush(
   const stop = new AbortController();
   const stoppable = { ...session, signal: AbortSignal.any([session.signal, stop.signal]) };
   const blobs = new BlobPusher(stoppable, options.journal);
-  const results = surveyed.map(async (one) => {
-    const result = await pushOne(stoppable, blobs, { one, options });
+  const results = surveyed.map(async (one, order) => {
+    const result = await pushOne(stoppable, blobs, { one, order, options });
     if (result.state === "failed" && !options.keepGoing) stop.abort();
     session.onEvent({ kind: "imageDone", result });
     return result;
@@ -75,7 +75,7 @@ export function countWork(surveyed: readonly Surveyed[]): {
 async function pushOne(
   session: PushSession,
   blobs: BlobPusher,
-  { one, options }: { one: Surveyed; options: RunOptions },
+  { one, order, options }: { one: Surveyed; order: number; options: RunOptions },
 ): Promise<ImageResult> {
   const { image, survey } = one;
   const result = (state: ImageState, reason: string | null): ImageResult => {
@@ -89,7 +89,7 @@ async function pushOne(
       const reason = `the tag is there with other content, ${survey.digest}`;
       return result(options.onExistingTag === "skip" ? "skipped" : "failed", reason);
     }
-    await pushImage(session, blobs, image);
+    await pushImage(session, blobs, { image, order });
     return result("pushed", null);
   } catch (error) {
     if (session.signal.aborted) return result("stopped", null);

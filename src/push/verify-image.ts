@@ -6,7 +6,7 @@ import { hasBlob } from "../registry/blob-upload.ts";
 import { getManifest, type StoredManifest } from "../registry/manifest-client.ts";
 import type { RegistryError } from "../registry/registry-error.ts";
 import { type Descriptor, isManifestType, type Manifest, parseManifest } from "./manifest.ts";
-import { attempt, PRIORITY, type PushSession } from "./push-session.ts";
+import { attempt, PRIORITY, type PushSession, uploadPriority } from "./push-session.ts";
 import { fitsPlatforms } from "./select-platforms.ts";
 
 export interface WantedImage {
@@ -106,7 +106,7 @@ export class ImageVerifier {
     }
     try {
       // It tries again by itself, from where it broke.
-      await retries.gate.run(read, size, signal);
+      await retries.gate.run(read, uploadPriority(0, size), signal);
       return null;
     } catch (error) {
       return this.#lostBytes(error, `blob ${digest}`)[0] ?? null;
