@@ -2,14 +2,17 @@
 // goes in as a value. Commands load what they run when they run it, so that the daemon does not
 // carry the others in memory.
 
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError } from "commander";
 import { defineApply } from "./commands/apply.ts";
 import { defineCheck } from "./commands/check.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { EXIT } from "./commands/context.ts";
 import { definePlan } from "./commands/plan.ts";
+import { definePushImages } from "./commands/push-images.ts";
 import { defineRun } from "./commands/run.ts";
+import { defineSaveImages } from "./commands/save-images.ts";
 import { defineStatus } from "./commands/status.ts";
+import { defineVerifyImages } from "./commands/verify-images.ts";
 import { VERSION } from "./version.ts";
 
 const stop = new AbortController();
@@ -36,15 +39,25 @@ const program = new Command("mirror-agent")
   .version(VERSION)
   .option("--config <file>", "the mirror config (default: /etc/mirror-agent/config.yaml)")
   .option("--root <dir>", "moves all paths under DIR, for a containerd that runs outside of it", "")
-  .addOption(new Option("--output <format>", "how results are printed").choices(["text", "json"]).default("text"))
+  .option("--output <format>", "how results are printed: text or json", "text")
+  .hook("preAction", (_, command) => checkOutput(command))
   .exitOverride();
 
-for (const define of [defineRun, defineCheck, definePlan, defineApply, defineStatus]) define(program, context);
+const images = [definePushImages, defineVerifyImages, defineSaveImages];
+for (const define of [defineRun, defineCheck, definePlan, defineApply, defineStatus, ...images])
+  define(program, context);
 
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
+}
+
+/** `save images --output FILE` names its package with it, so what it may say is only known with the command. */
+function checkOutput(command: Command): void {
+  const { output } = program.opts<{ output: string }>();
+  if (output === "text" || output === "json" || command.parent?.name() === "save") return;
+  command.error(`error: option '--output <format>' argument '${output}' is invalid. Allowed choices are text, json.`);
 }
 
 function report(error: unknown): number {
