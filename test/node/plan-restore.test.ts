@@ -23,7 +23,13 @@ function keep(text: string, undo: KeptEdit["undo"], created = false): KeptEdit {
   return { undo, created, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
-async function plan(t: TestContext, text: string | null, kept: KeptEdit, changes: Partial<ObservedContainerd> = {}) {
+async function plan(
+  t: TestContext,
+  text: string | null,
+  kept: KeptEdit,
+  changes: Partial<ObservedContainerd> = {},
+  configOf = (path: string) => resolveConfig([{ path, text }], VERSION),
+) {
   const dir = mkdtempSync(join(tmpdir(), "mirror-agent-restore-"));
   t.after(() => rmSync(dir, { recursive: true }));
   const path = join(dir, "config.toml");
@@ -38,7 +44,7 @@ async function plan(t: TestContext, text: string | null, kept: KeptEdit, changes
     unit,
     criProblem: null,
   };
-  const config = resolveConfig([{ path, text }], VERSION);
+  const config = configOf(path);
   const base = { socket: "", daemon, binary: "", version: VERSION, managedBy: null, config, configChangedAtMs: 0 };
   const remembered: Remembered = {
     journal: null,
@@ -59,6 +65,24 @@ async function plan(t: TestContext, text: string | null, kept: KeptEdit, changes
 test("planRestore() puts the original back where nobody has touched our file, and restarts", async (t) => {
   const planned = await plan(t, edit.text, keep(edit.text, edit.undo));
   assert.deepEqual(planned, { texts: [ORIGINAL], restarts: ["now"], refused: [] });
+});
+
+test("planRestore() puts back what an edit cannot, such as mirrors that were converted", async (t) => {
+  const converted = edit.text.replace("version = 2\n", "version = 2 # converted\n");
+  assert.deepEqual((await plan(t, converted, keep(converted, edit.undo))).texts, [ORIGINAL]);
+});
+
+test("planRestore() needs no restart where another file decides config_path", async (t) => {
+  const config = (path: string) =>
+    resolveConfig(
+      [
+        { path, text: edit.text },
+        { path: "/drop-in.toml", text: edit.text.replace("/certs.d", "/theirs") },
+      ],
+      VERSION,
+    );
+  const planned = await plan(t, edit.text, keep(edit.text, edit.undo), {}, config);
+  assert.deepEqual(planned, { texts: [ORIGINAL], restarts: ["none"], refused: [] });
 });
 
 test("planRestore() takes only our value out of a file that somebody has edited", async (t) => {

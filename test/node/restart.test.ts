@@ -91,6 +91,44 @@ describe("performTakeover()", () => {
     assert.deepEqual([configOf(dir), readWorld(dir).starts, memory.now.journal], [OLD, 1, null]);
   });
 
+  test("performTakeover() is not content with the daemon that ran before", async (t) => {
+    const dir = makeWorld(t);
+    const memory = await RestartMemory.open(join(dir, "state"));
+    const change = await planIn(dir, memory);
+    assert.ok(change);
+    const ports = { ...portsOf(dir), restart: async () => "the command failed" };
+    const outcome = await performTakeover(change, { memory, ports, policy: POLICY }, signal);
+    const because =
+      "containerd did not come back with the new configuration: it was not restarted (the command failed)";
+    assert.deepEqual(outcome, { kind: "failed", because, recovered: false });
+    assert.equal(configOf(dir), OLD);
+  });
+
+  test("performTakeover() remembers the first edit of a file through a second that fails", async (t) => {
+    const dir = makeWorld(t);
+    await pass(dir);
+    const first = (await remembered(dir)).edits;
+    writeWorld(dir, { breaksOn: "/second" });
+    const memory = await RestartMemory.open(join(dir, "state"));
+    const [text, path] = [configOf(dir) ?? "", join(dir, "config.toml")];
+    const kept = first[path];
+    assert.ok(kept);
+    const undo = { ...kept.undo, value: "/second" };
+    const edit = { path, oldText: text, newText: text.replace(WANTED, "/second"), undo, drops: [] };
+    const change = {
+      kind: "change",
+      because: "",
+      edit,
+      restart: "now",
+      daemon: "boot:2",
+      key: "2",
+      wanted: "/second",
+    } as const;
+    const outcome = await performTakeover(change, { memory, ports: portsOf(dir), policy: POLICY }, signal);
+    assert.equal(outcome.kind, "failed");
+    assert.deepEqual((await remembered(dir)).edits, first);
+  });
+
   test("performTakeover() waits for pulls, and restarts after two quiet looks", async (t) => {
     const dir = makeWorld(t, { pulls: [2, 1, 0, 1, 0, 0] });
     let left: number[] | null = null;

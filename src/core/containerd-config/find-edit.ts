@@ -6,7 +6,7 @@ import { type ConfigPathUndo, createConfigPath, editConfigPath } from "./edit-co
 import { mergedVersion } from "./merge-registry.ts";
 import { CRI_PLUGINS, type ParsedFile, pluginsOf, type ResolvedConfig, resolveConfig } from "./resolve-config.ts";
 import { isSameValue, type TomlMap, valueAt, withValueAt } from "./toml-text.ts";
-import { type ContainerdVersion, criPlugin, importsReplacePlugins, newConfigVersion } from "./versions.ts";
+import { type ContainerdVersion, criPlugin, newConfigVersion } from "./versions.ts";
 
 export interface FileEdit {
   readonly path: string;
@@ -102,7 +102,5 @@ function listPlaces(
     all.filter(({ file, plugin }) => valueAt(pluginsOf(file), [plugin, ...path]) !== undefined);
   const usual = criPlugin(mergedVersion(files, version), version);
   const roots = files.slice(0, 1).map((file) => ({ file, plugin: usual }));
-  const places = [...having("registry", ...key), ...having("registry"), ...having()];
-  // On 1.x the section would replace one in another file whole, with all that is set there.
-  return importsReplacePlugins(version) && places.length > 0 ? places : [...places, ...roots];
+  return [...having("registry", ...key), ...having("registry"), ...having(), ...roots];
 }

@@ -13,12 +13,11 @@ export function mergeRegistry(files: readonly ParsedFile[], version: ContainerdV
 
 /**
  * The `version` by which the merged plugin sections are read. 1.x: the last that a file names. 2.x: a file without
- * one, or with version 1, is lifted to what the files before it had come to, and 3 is where that starts.
+ * one, or with version 1, is lifted to what the files before it had come to. 0 if there is none.
  */
 export function mergedVersion(files: readonly ParsedFile[], version: ContainerdVersion): number {
-  const isOneX = importsReplacePlugins(version);
-  const last = files.findLast((file) => file.configVersion > (isOneX ? 0 : 1));
-  return last?.configVersion ?? (isOneX ? 0 : 3);
+  const lowest = importsReplacePlugins(version) ? 1 : 2;
+  return files.findLast((file) => file.configVersion >= lowest)?.configVersion ?? 0;
 }
 
 /** 1.x: the last file that has the plugin at all has all of it. */

@@ -168,6 +168,12 @@ describe("undoConfigPath()", () => {
     assert.deepEqual(undoConfigPath(later, change.undo), { kind: "text", text: want });
   });
 
+  test("undoConfigPath() leaves the header of our table where somebody commented on it", () => {
+    const later = change.text.replace("registry]", "registry] # why");
+    const want = `${start}\n[plugins."${CRI}".registry] # why\n`;
+    assert.deepEqual(undoConfigPath(later, change.undo), { kind: "text", text: want });
+  });
+
   test("undoConfigPath() finds our value where somebody wrote it differently", () => {
     const later = `version = 2\nplugins."${CRI}" = { registry.config_path = '${CERTS}', sandbox_image = "pause" }\n`;
     const want = `version = 2\nplugins."${CRI}" = { sandbox_image = "pause" }\n`;
