@@ -110,7 +110,7 @@ async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promis
   const isRestore = edit.undo === null;
   const mode = stat ? stat.mode & 0o7777 : 0o644;
   const kept = memory.now.edits[path] ?? null;
-  const journaled: JournalEdit = { path, oldText, newText, isRestore, kept, mode, owner };
+  const journaled: JournalEdit = { path, oldText, newText, isRestore, kept, mode, owner, ...lastLoaded(edit, run) };
   const { daemon, key, wanted } = change;
   const journal = { step: "editing", edit: journaled, daemon, key, wanted, failure: null } as const;
   await memory.update({ journal, edits: withEdit(memory.now.edits, edit) });
@@ -119,6 +119,12 @@ async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promis
   ports.onStep?.("edited");
   await memory.update({ journal: { ...journal, step: "owed" } });
   ports.onStep?.("owed");
+}
+
+// Where the text before this edit is ours too and was never loaded, a failure leads back to the one before that.
+function lastLoaded({ path, oldText }: FileEdit, { memory }: RestartRun): Partial<JournalEdit> {
+  const owed = memory.now.journal?.step === "owed" ? memory.now.journal.edit : null;
+  return owed?.path === path && owed.newText === oldText ? { oldText: owed.oldText, kept: owed.kept } : {};
 }
 
 async function oweRestart({ daemon, key, wanted }: Change, { memory }: RestartRun): Promise<Journal> {

@@ -177,6 +177,28 @@ describe("performTakeover()", () => {
     assert.deepEqual([configOf(dir), readWorld(dir).starts], [OLD, 3]);
   });
 
+  test("performTakeover() goes back to what was loaded last, past an edit that never was", async (t) => {
+    const dir = makeWorld(t, { breaksOn: "/second" });
+    await pass(dir, { restart: "owed" });
+    const memory = await RestartMemory.open(join(dir, "state"));
+    const path = join(dir, "config.toml");
+    const kept = memory.now.edits[path];
+    assert.ok(kept);
+    const edit = { path, oldText: NEW, newText: NEW.replace(WANTED, "/second"), undo: kept.undo, drops: [] };
+    const change = {
+      kind: "change",
+      because: "",
+      edit,
+      restart: "now",
+      daemon: "boot:1",
+      key: "2",
+      wanted: "/second",
+    } as const;
+    const outcome = await performTakeover(change, { memory, ports: portsOf(dir), policy: POLICY }, signal);
+    assert.equal(outcome.kind, "failed");
+    assert.deepEqual([configOf(dir), memory.now.edits], [OLD, {}]);
+  });
+
   test("performTakeover() only edits where no containerd runs", async (t) => {
     const dir = makeWorld(t, { starts: 0, loaded: null });
     assert.deepEqual(await pass(dir, { restart: "none" }), { kind: "done", restarted: false });
