@@ -7,55 +7,15 @@ import type { Action } from "../core/action.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import { type Fights, foldDrift } from "../core/drift.ts";
 import type { Endpoint } from "../core/endpoint.ts";
-import type { MirrorConfig } from "../core/mirror-config.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
 import { distinct, type RouteDecision, upstreamsThatMatter } from "../core/routes.ts";
-import type { KnownHealth, LastGood } from "../node/state.ts";
-import type { Event } from "../report/events.ts";
+import type { KnownHealth } from "../node/state.ts";
+import type { AgentPorts, AgentView, ValidConfig } from "./agent-ports.ts";
+import { describeCredential } from "./endpoint-credentials.ts";
 import { type HealthChange, HealthTable } from "./health-table.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { eventsOfPass } from "./pass-events.ts";
-import { type ObservedNode, type PassInput, type PassPlan, planPass } from "./reconcile.ts";
-
-/** A config that was found valid and is in force, or is about to be. */
-export type ValidConfig = LoadedConfig & { readonly config: MirrorConfig; readonly text: string };
-
-/** What the agent wants to be told about from now on. */
-export interface Following {
-  readonly inForce: ValidConfig | null;
-  readonly endpoints: readonly Endpoint[];
-}
-
-/** Everything that the agent knows, for status. */
-export interface AgentView {
-  readonly inForce: ValidConfig | null;
-  /** Why the config on disk is not in force; null if it is. */
-  readonly rejected: readonly ConfigIssue[] | null;
-  readonly appliedAtMs: number | null;
-  readonly decisions: readonly RouteDecision[];
-  readonly health: HealthTable;
-  readonly node: ObservedNode | null;
-}
-
-export interface AgentPorts {
-  readonly configPath: string;
-  readonly loadConfig: () => Promise<LoadedConfig>;
-  readonly loadLastGood: () => Promise<LoadedConfig | null>;
-  readonly saveLastGood: (lastGood: LastGood) => Promise<void>;
-  readonly saveHealth: (known: KnownHealth) => Promise<void>;
-  /** Reads the credentials of a config's endpoints anew. */
-  readonly readCredentials: (valid: ValidConfig) => Promise<PassInput["authorizationOf"]>;
-  readonly observe: (config: MirrorConfig) => Promise<ObservedNode>;
-  /** Carries actions out. Only called under the lock. */
-  readonly perform: (actions: readonly Action[], config: MirrorConfig) => Promise<void>;
-  readonly underLock: <T>(work: () => Promise<T>) => Promise<T>;
-  readonly follow: (following: Following) => void;
-  readonly emit: (event: Event) => void;
-  readonly publish: (view: AgentView) => void;
-  /** Asks for another pass soon. */
-  readonly requestPass: () => void;
-  readonly nowMs: () => number;
-}
+import { type CredentialOf, type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
 
 interface Look {
   readonly plan: PassPlan;
@@ -76,6 +36,8 @@ export class Agent {
   #fights: Fights = new Map();
   #settled: ReadonlyMap<string, string> = new Map();
   #changes: HealthChange[] = [];
+  #credentials: PassPlan["credentials"] = new Map();
+  #notices: ReadonlySet<string> = new Set();
 
   constructor(ports: AgentPorts, known: KnownHealth) {
     this.#ports = ports;
@@ -115,6 +77,7 @@ export class Agent {
       appliedAtMs: this.#appliedAtMs,
       decisions: this.#decisions,
       health: this.#health,
+      credentials: this.#credentials,
       node: this.#node,
     };
   }
@@ -149,8 +112,17 @@ export class Agent {
     this.#changes = this.#changes.slice(changes.length);
     this.#settled = new Map(plan.want.map(({ path, text }) => [path, text]));
     if (isNew) this.#tellApplied(valid);
+    this.#tellCredentials(plan);
     const events = eventsOfPass({ before, decisions: plan.decisions, changes, performed });
     for (const event of events) this.#ports.emit(event);
+  }
+
+  // A problem is told when it comes up, and again when it comes back.
+  #tellCredentials({ credentials }: PassPlan): void {
+    const notices = new Set([...credentials.values()].flatMap(describeCredential));
+    for (const message of notices.difference(this.#notices)) this.#ports.emit({ kind: "credentialProblem", message });
+    this.#notices = notices;
+    this.#credentials = credentials;
   }
 
   #tellApplied({ config, issues }: ValidConfig): void {
@@ -169,12 +141,12 @@ export class Agent {
   // lock, since another writer may have done it meanwhile.
   async #planAndPerform(
     valid: ValidConfig,
-    authorizationOf: PassInput["authorizationOf"],
+    credentialOf: CredentialOf,
   ): Promise<Look & { performed: readonly Action[] }> {
-    const first = await this.#look(valid, authorizationOf);
+    const first = await this.#look(valid, credentialOf);
     if (first.plan.actions.length === 0) return { ...first, performed: [] };
     return this.#ports.underLock(async () => {
-      const second = await this.#look(valid, authorizationOf);
+      const second = await this.#look(valid, credentialOf);
       const performed = this.#withoutLostFights(second.plan.actions);
       await this.#ports.perform(performed, valid.config);
       return { ...second, performed };
@@ -182,11 +154,11 @@ export class Agent {
   }
 
   // The decisions are on disk before anything follows from them: after a crash the agent goes on from there.
-  async #look(valid: ValidConfig, authorizationOf: PassInput["authorizationOf"]): Promise<Look> {
+  async #look(valid: ValidConfig, credentialOf: CredentialOf): Promise<Look> {
     this.#node = await this.#ports.observe(valid.config);
     const { config, tlsFiles } = valid;
     const { stateOf, out } = this.#health;
-    const plan = planPass({ config, tlsFiles, stateOf, out, authorizationOf }, this.#node);
+    const plan = planPass({ config, tlsFiles, stateOf, out, credentialOf }, this.#node);
     const changes = [...this.#changes];
     if (this.#health.setOut(plan.decisions) || changes.length > 0) await this.#ports.saveHealth(this.#health.known());
     return { plan, changes };

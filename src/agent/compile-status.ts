@@ -5,7 +5,7 @@ import type { Endpoint } from "../core/endpoint.ts";
 import type { EndpointHealth } from "../core/health.ts";
 import { distinct, type RouteDecision } from "../core/routes.ts";
 import type { Status, StatusContainerd, StatusEndpoint, StatusRoute } from "../report/status.ts";
-import type { AgentView } from "./agent.ts";
+import type { AgentView } from "./agent-ports.ts";
 
 /** The status at `nowMs` of a config at `configPath`. */
 export function compileStatus(view: AgentView, { configPath, nowMs }: { configPath: string; nowMs: number }): Status {

@@ -8,7 +8,8 @@ import { readHealth, writeHealth, writeLastGood } from "../node/state.ts";
 import { FileWatch } from "../node/watch.ts";
 import type { Log } from "../report/log.ts";
 import { summarise } from "../report/status.ts";
-import { Agent, type AgentPorts, type AgentView, type Following } from "./agent.ts";
+import { Agent } from "./agent.ts";
+import type { AgentPorts, AgentView, Following } from "./agent-ports.ts";
 import { compileStatus } from "./compile-status.ts";
 import { Host } from "./host.ts";
 import { type LoadedConfig, loadLastGood } from "./load-config.ts";
@@ -89,7 +90,10 @@ class Daemon {
       client: host.client,
       authOf: (endpoint) => host.credentials.authOf(endpoint),
       healthOf: (endpoint) => this.#agent.view.health.of(endpoint),
-      onProbe: (endpoint, result) => this.#agent.onProbe(endpoint, result),
+      onProbe: (endpoint, result) => {
+        this.#agent.onProbe(endpoint, result);
+        host.noticeAnswers();
+      },
       proxy: host.proxy,
     });
   }
@@ -125,6 +129,7 @@ class Daemon {
 
   async #pass(): Promise<void> {
     await this.#agent.pass();
+    void this.#host.askRegistries();
     this.#service.watchdog();
   }
 

@@ -28,6 +28,12 @@ export interface CredentialState {
   readonly warnings: readonly string[];
 }
 
+/** What an operator should know about a credential: problems and warnings, one sentence each. */
+export function describeCredential({ choice, problem, warnings }: CredentialState): string[] {
+  const impossible = choice.kind === "impossible" ? [`${choice.because}; ${choice.mend}`] : [];
+  return [...(problem === null ? [] : [problem]), ...impossible, ...warnings];
+}
+
 interface Held {
   readonly auth: EndpointAuth;
   /** The files it came from: those of another file say nothing about this one. */

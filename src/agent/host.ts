@@ -1,9 +1,10 @@
 // This host as a pass needs it: the config, the node, the lock, the credentials. `plan`, `apply` and the
 // daemon use the same one.
 
+import { isDeepStrictEqual } from "node:util";
 import type { Action } from "../core/action.ts";
 import type { TlsFile } from "../core/compile-node.ts";
-import { headerOf } from "../core/credentials/strategy.ts";
+import type { AuthAnswer } from "../core/credentials/auth-answer.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { type NodePaths, nodePaths } from "../core/node-paths.ts";
@@ -12,14 +13,14 @@ import { compileRoutes, endpointsOf } from "../core/routes.ts";
 import { makeFolder } from "../node/files.ts";
 import { acquireLock } from "../node/lock.ts";
 import { HttpClient } from "../registry/http-client.ts";
-import type { ValidConfig } from "./agent.ts";
+import type { ValidConfig } from "./agent-ports.ts";
 import type { EndpointCredentials } from "./endpoint-credentials.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { openPerformers, removeLeftovers } from "./node-files.ts";
 import { NodeObserver } from "./node-observer.ts";
 import { openCredentials } from "./open-credentials.ts";
 import { perform } from "./perform.ts";
-import type { ObservedNode, PassInput } from "./reconcile.ts";
+import type { CredentialOf, ObservedNode } from "./reconcile.ts";
 import { tlsMaterialOf } from "./tls-material-of.ts";
 
 export interface HostOptions {
@@ -43,6 +44,9 @@ export class Host {
   readonly #observer: NodeObserver;
   readonly #stop = new AbortController();
   #tlsFiles: ReadonlyMap<string, TlsFile> = new Map();
+  #endpoints: readonly Endpoint[] = [];
+  /** What the endpoints' registries were known to take when the last pass began. */
+  #answers: readonly AuthAnswer[] = [];
   #tidy = false;
 
   constructor(options: HostOptions) {
@@ -74,12 +78,24 @@ export class Host {
     return this.#observer.observe(config, this.#stop.signal);
   }
 
-  /** Reads the credentials of a config's endpoints anew; what the registries take is asked behind the pass's back. */
-  async readCredentials({ config, tlsFiles }: ValidConfig): Promise<PassInput["authorizationOf"]> {
+  /** Reads the credentials of a config's endpoints anew, and sees to it that their registries say what they take. */
+  async readCredentials({ config, tlsFiles }: ValidConfig): Promise<CredentialOf> {
     this.#tlsFiles = tlsFiles;
-    await this.credentials.refresh(endpointsOf(compileRoutes(config)));
-    return (endpoint: Endpoint, version) =>
-      headerOf(this.credentials.choose(endpoint, version).choice)?.reveal() ?? null;
+    this.#endpoints = endpointsOf(compileRoutes(config));
+    await this.credentials.refresh(this.#endpoints);
+    this.#answers = this.#readAnswers();
+    return (endpoint, version) => this.credentials.choose(endpoint, version);
+  }
+
+  /** Asks registries that have not said what they take. Never waited for by a pass: they may be dead. */
+  async askRegistries(): Promise<void> {
+    await this.credentials.ask(this.#stop.signal).catch(() => {});
+    this.noticeAnswers();
+  }
+
+  /** Asks for a pass if a registry has said something new about what it takes. */
+  noticeAnswers(): void {
+    if (!isDeepStrictEqual(this.#answers, this.#readAnswers())) this.#options.onCredentialChange?.();
   }
 
   /** Carries actions out; only under the lock. */
@@ -97,6 +113,10 @@ export class Host {
     const options = { waitMs: LOCK_WAIT_MS, holder, signal: this.#stop.signal };
     await using _lock = await acquireLock(`${this.paths.runDir}/pass.lock`, options);
     return await work();
+  }
+
+  #readAnswers(): readonly AuthAnswer[] {
+    return this.#endpoints.map((endpoint) => this.credentials.authOf(endpoint).answer);
   }
 
   close(): void {

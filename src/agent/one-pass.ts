@@ -3,7 +3,7 @@
 import type { ConfigIssue } from "../core/config-issue.ts";
 import { endpointKey } from "../core/endpoint.ts";
 import { readHealth, writeLastGood } from "../node/state.ts";
-import type { ValidConfig } from "./agent.ts";
+import type { ValidConfig } from "./agent-ports.ts";
 import type { Host } from "./host.ts";
 import { type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
 
@@ -18,7 +18,7 @@ export async function preparePass(host: Host, signal: AbortSignal): Promise<Prep
   const { config, text, ...loaded } = await host.loadConfig();
   if (config === null || text === null) return { kind: "rejected", issues: loaded.issues };
   const valid = { ...loaded, config, text };
-  const authorizationOf = await host.readCredentials(valid);
+  const credentialOf = await host.readCredentials(valid);
   await host.credentials.ask(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])).catch(() => {
     signal.throwIfAborted(); // a registry that does not answer is no reason not to go on
   });
@@ -27,7 +27,7 @@ export async function preparePass(host: Host, signal: AbortSignal): Promise<Prep
   const stateOf: Parameters<typeof planPass>[0]["stateOf"] = (endpoint) =>
     endpoints[endpointKey(endpoint)]?.state ?? "unknown";
   const { tlsFiles } = valid;
-  return { kind: "planned", valid, node, plan: planPass({ config, tlsFiles, stateOf, out, authorizationOf }, node) };
+  return { kind: "planned", valid, node, plan: planPass({ config, tlsFiles, stateOf, out, credentialOf }, node) };
 }
 
 /** Does what the node needs; gives what was done. */

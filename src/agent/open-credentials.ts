@@ -4,7 +4,7 @@ import type { Endpoint } from "../core/endpoint.ts";
 import type { ProxyEnvironment } from "../core/proxy.ts";
 import { readCredential } from "../node/credential-source.ts";
 import { EndpointAuth } from "../registry/endpoint-auth.ts";
-import { GoogleTokens } from "../registry/google-tokens.ts";
+import { GoogleTokens, SYSTEM_CLOCK } from "../registry/google-tokens.ts";
 import type { HttpClient } from "../registry/http-client.ts";
 import { createSend, type Send } from "../registry/send.ts";
 import { PLAIN_TLS, type TlsMaterial } from "../registry/tls-material.ts";
@@ -38,7 +38,7 @@ export function openCredentials(settings: CredentialSettings): EndpointCredentia
     readCredential: (endpoint) => readCredential(endpoint, { environment }),
     createAuth: (endpoint) => new EndpointAuth({ origin: new URL(endpoint.url).origin, send: sendTo(endpoint), nowMs }),
     googleTokens: new GoogleTokens({
-      clock: { nowMs, after: (delayMs, run) => ({ cancel: clearTimeout.bind(null, setTimeout(run, delayMs)) }) },
+      clock: { ...SYSTEM_CLOCK, nowMs },
       fetchToken: async (keyJson, signal) => {
         const { fetchGoogleToken } = await import("../registry/google-token.ts");
         return fetchGoogleToken(keyJson, { send: sendToGoogle, nowMs }, signal);

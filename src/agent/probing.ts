@@ -9,7 +9,7 @@ import type { ProxyEnvironment } from "../core/proxy.ts";
 import type { EndpointAuth } from "../registry/endpoint-auth.ts";
 import type { HttpClient } from "../registry/http-client.ts";
 import { type Authorize, ProbeClient } from "../registry/probe.ts";
-import type { Following, ValidConfig } from "./agent.ts";
+import type { Following, ValidConfig } from "./agent-ports.ts";
 import { Prober, type ProberTarget } from "./prober.ts";
 import { tlsMaterialOf } from "./tls-material-of.ts";
 

@@ -5,10 +5,12 @@ import type { Action } from "../core/action.ts";
 import { compileNode, type NodeFacts, type TlsFile, type WantFile } from "../core/compile-node.ts";
 import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import { headerOf } from "../core/credentials/strategy.ts";
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { type NodeHave, planActions } from "../core/plan-actions.ts";
-import { compileRoutes, decideRoute, type RouteDecision, type StateOf } from "../core/routes.ts";
+import { compileRoutes, decideRoute, endpointsOf, type RouteDecision, type StateOf } from "../core/routes.ts";
+import type { CredentialState } from "./endpoint-credentials.ts";
 
 /** What a pass decides from, beside the node itself. */
 export interface PassInput {
@@ -17,9 +19,11 @@ export interface PassInput {
   readonly stateOf: StateOf;
   /** The mirrors left out so far: endpointKeys, by registry. */
   readonly out: Readonly<Record<string, readonly string[]>>;
-  /** Secret: the Authorization header for an endpoint, as this containerd can use it. */
-  readonly authorizationOf: (endpoint: Endpoint, containerdVersion: ContainerdVersion | null) => string | null;
+  /** How an endpoint's credential reaches containerd, by the version that reads it. */
+  readonly credentialOf: CredentialOf;
 }
+
+export type CredentialOf = (endpoint: Endpoint, containerdVersion: ContainerdVersion | null) => CredentialState;
 
 export interface ObservedNode {
   readonly have: NodeHave;
@@ -37,16 +41,27 @@ export interface PassPlan {
   readonly want: readonly WantFile[];
   readonly have: NodeHave;
   readonly actions: readonly Action[];
+  /** By endpointKey. */
+  readonly credentials: ReadonlyMap<string, CredentialState>;
 }
 
 /** Decides what the node needs now. */
 export function planPass(input: PassInput, node: ObservedNode): PassPlan {
-  const decisions = compileRoutes(input.config).map((route) =>
+  const routes = compileRoutes(input.config);
+  const decisions = routes.map((route) =>
     decideRoute(route, { stateOf: input.stateOf, wasOut: new Set(input.out[route.registry]) }),
   );
-  const { containerdVersion } = node;
-  const authorizationOf = (endpoint: Endpoint): string | null => input.authorizationOf(endpoint, containerdVersion);
+  const credentials = new Map(
+    endpointsOf(routes).map((endpoint) => [
+      endpointKey(endpoint),
+      input.credentialOf(endpoint, node.containerdVersion),
+    ]),
+  );
+  const authorizationOf = (endpoint: Endpoint): string | null => {
+    const state = credentials.get(endpointKey(endpoint));
+    return state ? (headerOf(state.choice)?.reveal() ?? null) : null;
+  };
   const facts: NodeFacts = { ...node, tlsFiles: input.tlsFiles, authorizationOf };
   const want = compileNode(decisions, facts);
-  return { decisions, want, have: node.have, actions: planActions(want, node.have) };
+  return { decisions, want, have: node.have, actions: planActions(want, node.have), credentials };
 }

@@ -34,6 +34,7 @@ export interface GoogleTokensOptions {
 const MIN_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 const FETCH_TIMEOUT_MS = 30_000;
+const FIRST_WAIT_MS = 3000;
 
 export class GoogleTokens {
   readonly #options: GoogleTokensOptions;
@@ -43,16 +44,15 @@ export class GoogleTokens {
     this.#options = options;
   }
 
-  /** The token for a key; waits for it only the first time. Each key is renewed until keepOnly() or close(). */
+  /**
+   * The token for a key; waits for the first one, but not long: mirrors are not to go unwatched because
+   * Google cannot be reached. Each key is renewed until keepOnly() or close().
+   */
   async tokenFor(key: GoogleKey): Promise<GoogleTokenState> {
     const found = this.#renewals.get(key.json.reveal());
-    if (found !== undefined) {
-      await found.started;
-      return found.state();
-    }
-    const renewal = new Renewal(key, this.#options);
+    const renewal = found ?? new Renewal(key, this.#options);
     this.#renewals.set(key.json.reveal(), renewal);
-    await renewal.started;
+    await renewal.firstToken;
     return renewal.state();
   }
 
@@ -73,15 +73,15 @@ export class GoogleTokens {
 
 /** One key's token. */
 class Renewal {
-  /** Settled when the first token is there, or could not be had. */
-  readonly started: Promise<void>;
+  /** Settled when the first token is there, could not be had, or is late: then onChange tells of it. */
+  readonly firstToken: Promise<void>;
   readonly #path: string;
   readonly #json: Secret;
   readonly #options: GoogleTokensOptions;
   readonly #closing = new AbortController();
   #token: GoogleToken | null = null;
   #lifetimeMs = 0;
-  #failure: string | null = null;
+  #failure: string | null = "it has not come yet";
   #failures = 0;
   #timers: { cancel(): void }[] = [];
 
@@ -89,7 +89,7 @@ class Renewal {
     this.#path = path;
     this.#json = json;
     this.#options = options;
-    this.started = this.#renew();
+    this.firstToken = this.#start();
   }
 
   state(): GoogleTokenState {
@@ -104,6 +104,17 @@ class Renewal {
   close(): void {
     this.#closing.abort();
     this.#cancelTimers();
+  }
+
+  async #start(): Promise<void> {
+    const { clock, onChange } = this.#options;
+    const late = Promise.withResolvers<"late">();
+    const timer = clock.after(FIRST_WAIT_MS, () => late.resolve("late"));
+    const first = this.#renew();
+    if ((await Promise.race([first, late.promise])) !== "late") return timer.cancel();
+    void first.then(() => {
+      if (!this.#closing.signal.aborted) onChange();
+    });
   }
 
   async #renew(): Promise<void> {

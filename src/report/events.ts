@@ -35,6 +35,7 @@ export type Event =
       readonly certsDir: string;
       readonly found: string | null;
     }
+  | { readonly kind: "credentialProblem"; readonly message: string }
   | { readonly kind: "certificateExpiring"; readonly of: string; readonly leftMs: number }
   | { readonly kind: "watchImpaired"; readonly message: string }
   | { readonly kind: "passFailed"; readonly message: string; readonly retryInMs: number };
@@ -88,6 +89,8 @@ function describe(event: Event): readonly [Level, string] {
       return ["error", describeFight(event.path)];
     case "configPathMissing":
       return ["warn", describeConfigPath(event)];
+    case "credentialProblem":
+      return ["warn", `Credential: ${event.message}`];
     case "certificateExpiring":
       return ["warn", describeExpiry(event)];
     case "watchImpaired":

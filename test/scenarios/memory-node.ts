@@ -1,7 +1,9 @@
 // A node in memory, for scenarios: the agent's ports over a map of files, a clock that is set, and a log
 // that is read. It does with actions what the real performers do with files, and can break off at any of them.
 
-import { Agent, type AgentPorts, type AgentView, type Following } from "../../src/agent/agent.ts";
+import { Agent } from "../../src/agent/agent.ts";
+import type { AgentPorts, AgentView, Following } from "../../src/agent/agent-ports.ts";
+import type { CredentialState } from "../../src/agent/endpoint-credentials.ts";
 import type { Action } from "../../src/core/action.ts";
 import { parseConfig } from "../../src/core/config/parse-config.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
@@ -11,6 +13,12 @@ import type { KnownHealth, LastGood } from "../../src/node/state.ts";
 import { describeEvent, type Event } from "../../src/report/events.ts";
 
 export const CERTS_DIR = "/etc/containerd/certs.d";
+
+const NO_CREDENTIALS: CredentialState = {
+  choice: { kind: "anonymous", because: "no credential is configured", warnings: [] },
+  problem: null,
+  warnings: [],
+};
 
 /** The power went. */
 export class PowerCut extends Error {}
@@ -79,7 +87,7 @@ export class MemoryNode {
       },
       saveLastGood: async (lastGood) => this.#effect(() => (this.lastGood = lastGood)),
       saveHealth: async (known) => this.#effect(() => (this.known = structuredClone(known))),
-      readCredentials: async () => () => null,
+      readCredentials: async () => () => NO_CREDENTIALS,
       observe: async () => this.#observe(),
       perform: async (actions) => {
         for (const action of actions) this.#effect(() => this.#do(action));
