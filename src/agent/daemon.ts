@@ -3,7 +3,7 @@
 
 import { makeFolder } from "../node/files.ts";
 import { acquireLock, type Lock } from "../node/lock.ts";
-import { createServiceManager, type ServiceManager } from "../node/service-manager.ts";
+import { createSdNotify, type SdNotify } from "../node/sd-notify.ts";
 import { readHealth, writeHealth, writeLastGood } from "../node/state.ts";
 import { FileWatch } from "../node/watch.ts";
 import type { Log } from "../report/log.ts";
@@ -37,7 +37,7 @@ export async function runDaemon(options: DaemonOptions, onReady: (reload: () => 
   await makeFolder(host.paths.runDir);
   const lockOptions = { waitMs: 0, holder: holderOf(options), signal: options.signal };
   await using _lock: Lock = await acquireLock(`${host.paths.runDir}/run.lock`, lockOptions);
-  const service = await createServiceManager(options.env);
+  const service = await createSdNotify(options.env);
   const known = await readHealth(host.paths.stateDir);
   const daemon = new Daemon(options, { host, service, known });
   options.log.event({ kind: "started", version: options.version, configPath: host.paths.config });
@@ -56,14 +56,14 @@ function holderOf({ pid }: DaemonOptions): string {
 
 interface Parts {
   readonly host: Host;
-  readonly service: ServiceManager;
+  readonly service: SdNotify;
   readonly known: Parameters<typeof writeHealth>[1];
 }
 
 class Daemon {
   readonly #options: DaemonOptions;
   readonly #host: Host;
-  readonly #service: ServiceManager;
+  readonly #service: SdNotify;
   readonly #agent: Agent;
   readonly #loop: PassLoop;
   readonly #probing: Probing;

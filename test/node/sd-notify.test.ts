@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
-import { createServiceManager } from "../../src/node/service-manager.ts";
+import { createSdNotify } from "../../src/node/sd-notify.ts";
 
 // Each datagram as one line of hexadecimal digits; perl is on every Debian.
 const RECEIVER = `
@@ -45,10 +45,10 @@ const SOCKETS: Record<string, (t: TestContext) => string> = {
 };
 
 for (const [name, makePath] of Object.entries(SOCKETS)) {
-  test(`createServiceManager() tells ${name} what the service does, in order`, async (t) => {
+  test(`createSdNotify() tells ${name} what the service does, in order`, async (t) => {
     const path = makePath(t);
     const receiver = await startReceiver(t, path);
-    const manager = await createServiceManager({ NOTIFY_SOCKET: path });
+    const manager = await createSdNotify({ NOTIFY_SOCKET: path });
     manager.ready("1 mirror up");
     manager.status("1 mirror up");
     manager.status("1 mirror down\nMAINPID=1");
@@ -61,10 +61,10 @@ for (const [name, makePath] of Object.entries(SOCKETS)) {
   });
 }
 
-test("createServiceManager() dates reloading() on the clock that systemd compares", async (t) => {
+test("createSdNotify() dates reloading() on the clock that systemd compares", async (t) => {
   const path = makeSocketPath(t);
   const receiver = await startReceiver(t, path);
-  const manager = await createServiceManager({ NOTIFY_SOCKET: path });
+  const manager = await createSdNotify({ NOTIFY_SOCKET: path });
   const before = process.hrtime.bigint() / 1000n;
   manager.reloading();
   const after = process.hrtime.bigint() / 1000n;
@@ -72,18 +72,18 @@ test("createServiceManager() dates reloading() on the clock that systemd compare
   assert.ok(BigInt(usec) >= before && BigInt(usec) <= after);
 });
 
-test("createServiceManager() does nothing without a socket, and survives one that nobody listens at", async (t) => {
+test("createSdNotify() does nothing without a socket, and survives one that nobody listens at", async (t) => {
   for (const NOTIFY_SOCKET of [undefined, "", "vsock:2:1", makeSocketPath(t), `/${"x".repeat(200)}`]) {
-    const manager = await createServiceManager({ NOTIFY_SOCKET });
+    const manager = await createSdNotify({ NOTIFY_SOCKET });
     manager.ready("up");
     manager.stopping();
     assert.equal(manager.watchdogIntervalMs, null);
   }
 });
 
-test("createServiceManager() feeds the watchdog twice as often as it bites, if it is ours", async () => {
-  const ours = await createServiceManager({ WATCHDOG_USEC: "60000000", WATCHDOG_PID: `${process.pid}` });
-  const anothers = await createServiceManager({ WATCHDOG_USEC: "60000000", WATCHDOG_PID: "1" });
+test("createSdNotify() feeds the watchdog twice as often as it bites, if it is ours", async () => {
+  const ours = await createSdNotify({ WATCHDOG_USEC: "60000000", WATCHDOG_PID: `${process.pid}` });
+  const anothers = await createSdNotify({ WATCHDOG_USEC: "60000000", WATCHDOG_PID: "1" });
   assert.equal(ours.watchdogIntervalMs, 30_000);
   assert.equal(anothers.watchdogIntervalMs, null);
 });

@@ -7,7 +7,7 @@
 
 import { hrtime, pid } from "node:process";
 
-export interface ServiceManager {
+export interface SdNotify {
   /** How often watchdog() has to be called, half of what systemd grants; null if it does not watch. */
   readonly watchdogIntervalMs: number | null;
   /** The service is up, or done with reloading(). */
@@ -22,7 +22,7 @@ export interface ServiceManager {
 type Send = (message: string) => void;
 
 /** The service manager that `env` names; without NOTIFY_SOCKET its methods do nothing. */
-export async function createServiceManager(env: Readonly<NodeJS.ProcessEnv>): Promise<ServiceManager> {
+export async function createSdNotify(env: Readonly<NodeJS.ProcessEnv>): Promise<SdNotify> {
   const send = await openNotifySocket(env.NOTIFY_SOCKET ?? "");
   let lastStatus: string | null = null;
   const renderStatus = (text: string): string => {
