@@ -5,7 +5,6 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
 import { Secret } from "../core/credentials/secret.ts";
-import { readCredential } from "../node/credential-source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -50,6 +49,8 @@ async function findDockerConfig({ url, env }: CredentialWish): Promise<Stored> {
     );
     if (!there) continue;
     const owner = { role: "upstream", url, credentialPath: path, gcrKeyPath: null } as const;
+    // Where there is no such file, its parser need not be loaded.
+    const { readCredential } = await import("../node/credential-source.ts");
     const { credential, problem } = await readCredential(owner, { environment: env });
     if (problem !== null) throw new Error(problem);
     if (credential.kind !== "none") return { path, credential };

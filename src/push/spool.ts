@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { execa } from "execa";
 import { type FileContent, streamContent } from "./content.ts";
 import type { Compression } from "./sniff.ts";
 import { unpackedSize } from "./unpacked-size.ts";
@@ -58,15 +57,13 @@ const UNPACK: Readonly<Record<Compression, Unpack>> = {
   zstd: (packed, into, signal) => unpackStream(packed, createZstdDecompress(), { into, signal }),
 };
 
-// Node has no xz; the system's own reads the blocks of a file on all cores and writes past this program.
+// Node has no xz; the system's own reads the blocks of a file on all cores and reads and writes past this program.
 async function unpackXz(packed: FileContent, into: FileHandle, signal: AbortSignal): Promise<void> {
-  const input = Readable.from(streamContent(packed), { objectMode: false });
-  await execa("xz", ["-dc", "-T0"], {
-    input,
-    stdout: into.fd,
-    buffer: { stderr: true },
-    cancelSignal: signal,
-  } as never);
+  const { execa } = await import("execa");
+  await using file = await open(packed.path, "r");
+  const whole = packed.offset === 0 && (await file.stat()).size === packed.size;
+  const stdin = whole ? { stdin: file.fd } : { input: Readable.from(streamContent(packed), { objectMode: false }) };
+  await execa("xz", ["-dc", "-T0"], { ...stdin, stdout: into.fd, cancelSignal: signal } as never);
 }
 
 // Written piece by piece: a stream on the file handle would keep it from closing.

@@ -6,7 +6,6 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
-import { execa } from "execa";
 import { renderTarHeader, TAR_END, tarPadding } from "./tar-writer.ts";
 
 export interface PackageFile {
@@ -79,6 +78,7 @@ function makeZstd() {
 }
 
 async function compressXz(tar: AsyncIterable<Uint8Array>, into: FileHandle, signal: AbortSignal): Promise<void> {
+  const { execa } = await import("execa");
   const args = ["-c", "-6", "-T2", "--block-size=16MiB"];
   const input = Readable.from(tar, { objectMode: false });
   const failed = new Promise<never>((_, reject) => input.once("error", reject));
