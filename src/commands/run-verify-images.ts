@@ -3,9 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { formatImageName } from "../core/image-name.ts";
 import { checkSignature } from "../push/check-signature.ts";
 import { passesGlobs } from "../push/glob.ts";
-import { formatImageName } from "../push/image-name.ts";
 import { loadImages } from "../push/load-images.ts";
 import { openPackage } from "../push/open-package.ts";
 import { planPush } from "../push/plan.ts";

@@ -1,7 +1,7 @@
 // What an image of a package is called. Docker and containerd write the whole name, many writers only a tag, some
 // nothing; then the place in the package has to do, and the user is told.
 
-import { type ImageName, isRepository, isTag, parseImageName } from "./image-name.ts";
+import { type ImageName, isRepository, isTag, parseImageName } from "../core/image-name.ts";
 import type { PackageImage } from "./package.ts";
 
 export interface NamedImage {

@@ -1,8 +1,8 @@
 // Which image goes where, and which cannot go anywhere and why: decided before the first byte is sent.
 
+import { formatImageName, type ImageName } from "../core/image-name.ts";
 import { passesGlobs } from "./glob.ts";
 import { type Blob, blobsOf, type Graph, type ManifestNode, manifestsOf } from "./graph.ts";
-import { formatImageName, type ImageName } from "./image-name.ts";
 import { isForeignLayer } from "./manifest.ts";
 import { nameImage } from "./name-image.ts";
 import type { PackageImage } from "./package.ts";

@@ -1,11 +1,11 @@
 // Makes a package of images at registries: an OCI layout in a tar that `push images`, skopeo, containerd and Docker
 // read. Every image keeps its digest, unless platforms are chosen.
 
+import { formatImageName, type ImageName } from "../core/image-name.ts";
 import { downloadBlob } from "../registry/blob-download.ts";
 import { inlineContent, streamContent } from "./content.ts";
 import { fetchImage } from "./fetch-image.ts";
 import { blobsOf, type ManifestNode, manifestsOf } from "./graph.ts";
-import { formatImageName, type ImageName } from "./image-name.ts";
 import { OCI_INDEX } from "./manifest.ts";
 import type { PushSession } from "./push-session.ts";
 import { selectPlatforms } from "./select-platforms.ts";

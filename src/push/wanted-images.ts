@@ -1,6 +1,6 @@
 // Which images a mirror should have: from a list that people keep, or from what a running node has.
 
-import { type ImageName, parseImageName } from "./image-name.ts";
+import { type ImageName, parseImageName } from "../core/image-name.ts";
 
 export interface NamedWish {
   readonly name: ImageName;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatImageName, parseImageName } from "../../src/core/image-name.ts";
 import { passesGlobs } from "../../src/push/glob.ts";
-import { formatImageName, parseImageName } from "../../src/push/image-name.ts";
 import { nameImage } from "../../src/push/name-image.ts";
 import { mirrorRepository, parsePushAddress } from "../../src/push/push-address.ts";
 import { parseImageList, wishesOfNode } from "../../src/push/wanted-images.ts";

@@ -1,7 +1,7 @@
 // Names of images as containerd and Docker read them, and where a name lies in the mirror.
 // Grammar: distribution/reference; a first part with a dot, a colon or "localhost" is a registry, else it is docker.io.
 
-import type { Registry } from "../core/mirror-config.ts";
+import type { Registry } from "./mirror-config.ts";
 
 export interface ImageName {
   readonly registry: Registry;
