@@ -1,11 +1,11 @@
 // Reads the mirror config and the TLS files that it names, and says everything that is wrong with either.
 
-import { readFile } from "node:fs/promises";
 import type { TlsFile } from "../core/compile-node.ts";
 import { parseConfig } from "../core/config/parse-config.ts";
 import { placeOf } from "../core/config/places.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
+import { readSmallFile } from "../node/small-file.ts";
 import { readLastGood } from "../node/state.ts";
 import { type FileProblem, readTlsFiles, tlsUses } from "../node/tls-files.ts";
 
@@ -20,19 +20,16 @@ export interface LoadedConfig {
   readonly names: readonly string[];
 }
 
-const NO_FILES: ReadonlyMap<string, TlsFile> = new Map();
+// The parser has its own, smaller limit, and says more about it.
+const MAX_CONFIG_BYTES = 16_000_000;
 
 /** Loads the config at `path`; never throws for what an operator can mend. */
 export async function loadConfig(path: string, nowMs: number): Promise<LoadedConfig> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    const issues = [unreadable(path, error as NodeJS.ErrnoException)];
-    return { text: null, config: null, tlsFiles: NO_FILES, issues, names: [] };
-  }
+  const file = await readSmallFile(path, MAX_CONFIG_BYTES);
+  if ("problem" in file) return { text: null, ...without([unreadable(path, file.problem)]) };
+  const { text } = file;
   const { config, issues, places } = parseConfig(text);
-  if (!config) return { text, config: null, tlsFiles: NO_FILES, issues, names: [] };
+  if (!config) return { text, ...without(issues) };
   const { files, problems } = await readTlsFiles(config, nowMs);
   const all = [...issues, ...problems.map((problem) => ({ ...problem, ...placeOf(places, problem.at) }))];
   return { text, config: hasErrors(problems) ? null : config, tlsFiles: files, issues: all, names: namesIn(config) };
@@ -58,7 +55,10 @@ function hasErrors(problems: readonly FileProblem[]): boolean {
   return problems.some((problem) => problem.severity === "error");
 }
 
-function unreadable(path: string, error: NodeJS.ErrnoException): ConfigIssue {
-  const cause = error.code === "ENOENT" ? "there is no such file" : error.message.replace(/^E\w+: /, "");
-  return { severity: "error", line: 1, column: 1, at: "", message: `Cannot read "${path}": ${cause}` };
+function without(issues: readonly ConfigIssue[]): Omit<LoadedConfig, "text"> {
+  return { config: null, tlsFiles: new Map(), issues, names: [] };
+}
+
+function unreadable(path: string, problem: string): ConfigIssue {
+  return { severity: "error", line: 1, column: 1, at: "", message: `Cannot read "${path}": ${problem}` };
 }

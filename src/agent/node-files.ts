@@ -3,7 +3,7 @@
 import type { NodePaths } from "../core/node-paths.ts";
 import type { NodeHave } from "../core/plan-actions.ts";
 import { observeCertsDir, observeFolder } from "../node/certs-dir.ts";
-import { removeFileAndEmptyFolder, removeTemporaries, writeFileAtomic } from "../node/files.ts";
+import { makeFolder, removeFileAndEmptyFolder, removeTemporaries, writeFileAtomic } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
 import type { Performers } from "./perform.ts";
 
@@ -19,6 +19,7 @@ export async function observeFiles(paths: NodePaths): Promise<{ have: NodeHave; 
 
 /** How each kind of action is done on this node. */
 export async function openPerformers(paths: NodePaths): Promise<Performers> {
+  await makeFolder(paths.stateDir, 0o700);
   const ledger = await Ledger.open(paths.stateDir);
   return {
     backUpFile: ({ path }) => ledger.backUp(path),

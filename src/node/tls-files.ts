@@ -4,9 +4,9 @@
 // updateTLSConfigFromHost). So they are checked here and copied before a hosts.toml names them.
 
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import type { TlsFile } from "../core/compile-node.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
+import { readSmallFile, type SmallFile } from "./small-file.ts";
 
 /** Something about one file, to be shown at `at`, the config path that names it. */
 export interface FileProblem {
@@ -27,6 +27,7 @@ interface Use {
   readonly kind: "ca" | "certificate" | "key";
 }
 
+const MAX_BYTES = 4_000_000;
 const WARN_AHEAD_MS = 30 * 24 * 3_600_000;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
@@ -34,7 +35,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE----
 export async function readTlsFiles(config: MirrorConfig, nowMs: number): Promise<TlsFiles> {
   const uses = tlsUses(config);
   const texts = new Map(await Promise.all([...new Set(uses.map((use) => use.path))].map(readOne)));
-  const checked = uses.map((use) => checkUse(use, texts.get(use.path) as string | Error, nowMs));
+  const checked = uses.map((use) => checkUse(use, texts.get(use.path) as SmallFile, nowMs));
   const pairs = config.mirrors.flatMap(({ tls }, index) =>
     checkPair(tls.clientCertPath, tls.clientKeyPath, { index, texts }),
   );
@@ -62,16 +63,17 @@ function use(at: string, path: string | null, kind: Use["kind"]): Use | null {
   return path === null ? null : { at, path, kind };
 }
 
-async function readOne(path: string): Promise<[string, string | Error]> {
-  return [path, await readFile(path, "utf8").catch((error: Error) => error)];
+async function readOne(path: string): Promise<[string, SmallFile]> {
+  return [path, await readSmallFile(path, MAX_BYTES)];
 }
 
 function checkUse(
   { at, path, kind }: Use,
-  text: string | Error,
+  read: SmallFile,
   nowMs: number,
 ): { file: TlsFile | null; problems: FileProblem[] } {
-  if (text instanceof Error) return refused(at, `"${path}" cannot be read: ${text.message.replace(/^E\w+: /, "")}`);
+  if ("problem" in read) return refused(at, `Cannot read "${path}": ${read.problem}`);
+  const { text } = read;
   const problems = kind === "key" ? checkKey(text, { at, path }) : checkCertificates(text, { at, path, nowMs });
   if (problems.some((problem) => problem.severity === "error")) return { file: null, problems };
   const sha256 = createHash("sha256").update(text).digest("hex");
@@ -79,7 +81,7 @@ function checkUse(
 }
 
 function checkKey(text: string, { at, path }: { at: string; path: string }): FileProblem[] {
-  if (parseKey(text)) return [];
+  if (parseKey({ text, mode: 0 })) return [];
   return [{ severity: "error", at, message: `"${path}" holds no private key in PEM form without a passphrase` }];
 }
 
@@ -115,7 +117,7 @@ function checkExpiry(
 function checkPair(
   certPath: string | null,
   keyPath: string | null,
-  { index, texts }: { index: number; texts: ReadonlyMap<string, string | Error> },
+  { index, texts }: { index: number; texts: ReadonlyMap<string, SmallFile> },
 ): FileProblem[] {
   if (certPath === null) return [];
   const certificate = parseCertificate(firstCertificate(texts.get(certPath)));
@@ -130,8 +132,8 @@ function checkPair(
   ];
 }
 
-function firstCertificate(text: string | Error | undefined): string {
-  return typeof text === "string" ? (text.match(CERTIFICATE)?.[0] ?? "") : "";
+function firstCertificate(file: SmallFile | undefined): string {
+  return file && "text" in file ? (file.text.match(CERTIFICATE)?.[0] ?? "") : "";
 }
 
 function parseCertificate(pem: string): X509Certificate | null {
@@ -142,10 +144,10 @@ function parseCertificate(pem: string): X509Certificate | null {
   }
 }
 
-function parseKey(text: string | Error | undefined): KeyObject | null {
-  if (typeof text !== "string") return null;
+function parseKey(file: SmallFile | undefined): KeyObject | null {
+  if (!file || "problem" in file) return null;
   try {
-    return createPrivateKey(text);
+    return createPrivateKey(file.text);
   } catch {
     return null;
   }

@@ -10,7 +10,7 @@ import { buildImage } from "../lab/image.ts";
 import { startProxyServer } from "../lab/proxy-server.ts";
 import { writeLayout } from "../push/layouts.ts";
 import { type PushRegistry, startPushRegistry, status } from "../push/push-registry.ts";
-import { type RunOptions, runImagesCommand } from "./run-images-command.ts";
+import { type RunOptions, runCommand } from "./run-command.ts";
 
 const authority = makeAuthority();
 const one = buildImage({ seed: "one", layerSizes: [300_000] });
@@ -30,7 +30,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 const run = (args: readonly string[], options: RunOptions = {}) =>
-  runImagesCommand(args, { ...options, env: { HOME: folder, ...options.env } });
+  runCommand(args, { ...options, env: { HOME: folder, ...options.env } });
 const hostOf = (registry: PushRegistry): string => new URL(registry.url).host;
 
 /** Lets nobody in but this user. */

@@ -8,7 +8,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { runImagesCommand } from "../commands/run-images-command.ts";
+import { runCommand } from "../commands/run-command.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import { startContainerd } from "../lab/containerd.ts";
 import { buildImage, buildIndex, sha256 } from "../lab/image.ts";
@@ -90,7 +90,7 @@ for (const kind of AUTHS) {
       ...user,
     ];
     const options = { env: { HOME: workspace.dir }, stdin: ACCOUNT.password };
-    const { code, stdout, stderr } = await runImagesCommand(args, options);
+    const { code, stdout, stderr } = await runCommand(args, options);
     assert.deepEqual([code, stderr], [0, ""], stdout);
     for (const name of ["team-a/a/multi:1.0", "team-a/a/single:1.0"]) {
       await assertValid(registry, name, {
@@ -98,9 +98,9 @@ for (const kind of AUTHS) {
         user: kind === "nobody" ? "" : `${ACCOUNT.username}:${ACCOUNT.password}`,
       });
     }
-    assert.match((await runImagesCommand(args, options)).stdout, /^2 images: 2 there already; 0 B sent/m);
+    assert.match((await runCommand(args, options)).stdout, /^2 images: 2 there already; 0 B sent/m);
     if (kind === "nobody") return;
-    const wrong = await runImagesCommand(args, { ...options, stdin: "wrong" });
+    const wrong = await runCommand(args, { ...options, stdin: "wrong" });
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /Cannot reach the registry at|Cannot get a token from/);
   });
@@ -110,7 +110,7 @@ test("push images is pulled over the CRI with the digest that the package has", 
   await using workspace = await createWorkspace();
   const source = await makePackage(workspace);
   const registry = await startRegistry(workspace, "mirror");
-  await runImagesCommand(["push", "images", source, `--private-registry=${hostOf(registry)}/team-a`, "--plain-http"], {
+  await runCommand(["push", "images", source, `--private-registry=${hostOf(registry)}/team-a`, "--plain-http"], {
     env: { HOME: workspace.dir },
   });
   const containerd = await startContainerd(workspace, { version: "1.7" });
@@ -121,7 +121,7 @@ test("push images is pulled over the CRI with the digest that the package has", 
   assert.deepEqual(image?.repoDigests, [`gcr.io/a/multi@${index.digest}`]);
   const config = `registryMirrors:\n  - endpoint: ${registry.url}/v2/team-a\n    hosts: [gcr.io]\nagent:\n  containerd:\n    socket: ${containerd.socket}\n`;
   const path = await workspace.file("config.yaml", config);
-  const verified = await runImagesCommand(["--config", path, "verify", "images", "--node"], {
+  const verified = await runCommand(["--config", path, "verify", "images", "--node"], {
     env: { HOME: workspace.dir },
   });
   assert.deepEqual([verified.code, verified.stderr], [0, ""], verified.stdout);
@@ -218,11 +218,11 @@ for (const { name, program, make, place, exact } of MAKERS) {
     const registry = await startRegistry(workspace, "mirror");
     const env = { HOME: workspace.dir };
     const source = await makePackage(workspace);
-    await runImagesCommand(["push", "images", source, `--private-registry=${hostOf(registry)}/from`, "--plain-http"], {
+    await runCommand(["push", "images", source, `--private-registry=${hostOf(registry)}/from`, "--plain-http"], {
       env,
     });
     const made = await make(`${hostOf(registry)}/from/a/multi:1.0`, workspace);
-    const pushed = await runImagesCommand(
+    const pushed = await runCommand(
       ["push", "images", made, `--private-registry=${hostOf(registry)}/to`, "--plain-http"],
       { env },
     );
@@ -247,17 +247,17 @@ test("push images mends a registry that lost a blob, which docker-registry itsel
   const registry = await startRegistry(workspace, "mirror");
   const to = [`--private-registry=${hostOf(registry)}/team-a`, "--plain-http"];
   const env = { HOME: workspace.dir };
-  await runImagesCommand(["push", "images", source, ...to], { env });
+  await runCommand(["push", "images", source, ...to], { env });
   const hex = amd64.layers[0]?.digest.slice(7) ?? "";
   await run("rm", [
     "-r",
     join(workspace.dir, "registry-mirror/content/docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex),
   ]);
-  const lost = await runImagesCommand(["verify", "images", source, ...to], { env });
+  const lost = await runCommand(["verify", "images", source, ...to], { env });
   assert.equal(lost.code, 1);
   assert.match(lost.stdout, new RegExp(`^incomplete gcr.io/a/single:1.0 at .*: lost blob sha256:${hex}$`, "m"));
-  assert.equal((await runImagesCommand(["push", "images", source, ...to, "--recheck"], { env })).code, 0);
-  const mended = await runImagesCommand(["verify", "images", source, ...to, "--deep"], { env });
+  assert.equal((await runCommand(["push", "images", source, ...to, "--recheck"], { env })).code, 0);
+  const mended = await runCommand(["verify", "images", source, ...to, "--deep"], { env });
   assert.equal(mended.code, 0, mended.stdout);
 });
 
@@ -285,7 +285,7 @@ test("push images keeps a signature findable at docker-registry, which knows no 
     { name: null, root: signed, images: [] },
   ]);
   const args = ["push", "images", source, `--private-registry=${hostOf(registry)}/team-a`, "--plain-http"];
-  assert.equal((await runImagesCommand(args, { env: { HOME: workspace.dir } })).code, 0);
+  assert.equal((await runCommand(args, { env: { HOME: workspace.dir } })).code, 0);
   const tag = digest.replace(":", "-");
   const { stdout } = await run("skopeo", [
     "inspect",

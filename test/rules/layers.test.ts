@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   agent: ["agent", "node", "registry", "report", "core"],
   push: ["push", "registry", "node", "core"],
   commands: ["commands", "agent", "push", "report", "node", "registry", "core", "version.ts"],
-  "main.ts": ["commands", "version.ts"],
+  "main.ts": ["commands"],
   "version.ts": [],
 };
 

@@ -1,11 +1,8 @@
-// Runs an images command in this process as main.ts would, with streams that are kept.
+// Runs a command in this process as main.ts would, with streams that are kept.
 
 import { PassThrough, Writable } from "node:stream";
-import { Command, CommanderError, Option } from "commander";
 import type { CommandContext } from "../../src/commands/context.ts";
-import { definePushImages } from "../../src/commands/push-images.ts";
-import { defineSaveImages } from "../../src/commands/save-images.ts";
-import { defineVerifyImages } from "../../src/commands/verify-images.ts";
+import { runProgram } from "../../src/commands/program.ts";
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -22,7 +19,7 @@ export interface Run {
 }
 
 /** `env.HOME` should be a folder of the test: journals and Docker configs are looked for there. */
-export async function runImagesCommand(args: readonly string[], options: RunOptions = {}): Promise<Run> {
+export async function runCommand(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const kept = { code: 0, stdout: "", stderr: "" };
   const isTTY = options.answers !== undefined;
   const stdin = Object.assign(new PassThrough(), { isTTY });
@@ -48,19 +45,7 @@ export async function runImagesCommand(args: readonly string[], options: RunOpti
       kept.code = code;
     },
   };
-  const program = new Command("mirror-agent")
-    .option("--config <file>")
-    .option("--root <dir>", "", "")
-    .addOption(new Option("--output <format>").default("text"))
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => void stdout.write(text), writeErr: (text) => void stderr.write(text) });
-  for (const define of [definePushImages, defineVerifyImages, defineSaveImages]) define(program, context);
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    kept.code = error.exitCode === 0 ? 0 : 2;
-  }
+  await runProgram(args, context);
   return kept;
 }
 
