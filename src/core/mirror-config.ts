@@ -26,6 +26,23 @@ export interface Mirror {
   /** False: only digests are fetched here, tags are resolved upstream. */
   readonly resolveTags: boolean;
   readonly dialTimeoutMs: number | null;
+  readonly probe: MirrorProbe;
+}
+
+/** What a mirror has to do to count as well, beyond answering. */
+export interface MirrorProbe {
+  /** Fetched by deep probes; null: an image that this node has. */
+  readonly image: ProbeImage | null;
+  /** A mirror whose answers take longer is down; null: however long they take. */
+  readonly maxLatencyMs: number | null;
+}
+
+export interface ProbeImage {
+  /** Null: the first that the mirror mirrors. */
+  readonly registry: Registry | null;
+  readonly repository: string;
+  /** Tag or digest. */
+  readonly reference: string;
 }
 
 export interface TlsSettings {
@@ -50,6 +67,7 @@ export interface AgentSettings {
   /** "never": the upstream is not contacted, by containerd or by probes (air gap). */
   readonly failover: "auto" | "never";
   readonly probe: ProbeSettings;
+  readonly jitter: JitterSettings;
   readonly containerd: ContainerdSettings;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
@@ -61,6 +79,12 @@ export interface ProbeSettings {
   readonly fall: number;
   /** Good probes in a row until it is up. */
   readonly rise: number;
+}
+
+/** How long at most a node waits, by chance, so that not all nodes do the same at the same moment. */
+export interface JitterSettings {
+  readonly failoverMs: number;
+  readonly failbackMs: number;
 }
 
 /** Null where the running daemon is to be asked. */

@@ -13,6 +13,7 @@ export const NO_TLS: TlsSettings = {
 export const AGENT_DEFAULTS: AgentSettings = {
   failover: "auto",
   probe: { intervalMs: 5000, timeoutMs: 2000, fall: 2, rise: 2 },
+  jitter: { failoverMs: 2000, failbackMs: 30_000 },
   containerd: {
     configPath: null,
     certsDir: null,
@@ -32,6 +33,7 @@ export function mirror(endpoint: string, settings: Partial<Mirror> = {}): Mirror
     pullCredentialConfigPath: null,
     resolveTags: true,
     dialTimeoutMs: null,
+    probe: { image: null, maxLatencyMs: null },
     ...settings,
   };
 }

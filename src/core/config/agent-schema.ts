@@ -6,6 +6,7 @@ import {
   count,
   duration,
   endpoint,
+  image,
   list,
   oneFolder,
   path,
@@ -19,6 +20,19 @@ const upstreamSchema = section("an upstream with its endpoint", {
   caCertPath: path("upstream-ca.crt").meta({ description: "CA of the registry's certificate, PEM." }),
 });
 
+/** What may stand in `probe` of one mirror as well as in `agent.probe`. */
+export const mirrorProbeKeys = {
+  image: image.meta({
+    description:
+      "Image that is fetched now and then, with tag or digest; a mirror that does not serve it is down. " +
+      "Without registry it is of the first that the mirror mirrors. Default: an image that this node has.",
+    examples: ["gcr.io/google-containers/pause:3.2"],
+  }),
+  maxLatency: duration({ least: "1ms", most: "1m" }).meta({
+    description: "A mirror whose answers take longer, in the median of the last five, is down. Default: no limit.",
+  }),
+};
+
 const probeSchema = section("a map of probe settings", {
   interval: duration({ least: "100ms", most: "1h" }).meta({ description: "Time between two probes. Default: 5s." }),
   timeout: duration({ least: "50ms", most: "1m" }).meta({
@@ -26,6 +40,17 @@ const probeSchema = section("a map of probe settings", {
   }),
   fall: count.meta({ description: "Failed probes in a row until an endpoint is down. Default: 2." }),
   rise: count.meta({ description: "Good probes in a row until an endpoint is up again. Default: 2." }),
+  ...mirrorProbeKeys,
+});
+
+const jitterSchema = section("a map with failover and failback", {
+  failover: duration({ least: "0s", most: "1m" }).meta({
+    description:
+      "Longest wait, by chance, before pulls leave a mirror. Default: 2s, or two fifths of a short interval.",
+  }),
+  failback: duration({ least: "0s", most: "1h" }).meta({
+    description: "Longest wait, by chance, before pulls return to a mirror. Default: 30s, or six short intervals.",
+  }),
 });
 
 const containerdSchema = section("a map of containerd settings", {
@@ -71,6 +96,7 @@ export const agentSchema = section("a map of settings", {
       examples: [{ "gcr.io": { endpoint: "https://gcr.io" } }],
     }),
   probe: probeSchema.nullish().meta({ description: "How endpoints are probed." }),
+  jitter: jitterSchema.nullish().meta({ description: "How nodes avoid to change their routes all at once." }),
   containerd: containerdSchema.nullish().meta({ description: "Where containerd is and how it is restarted." }),
   log: logSchema.nullish().meta({ description: "What is logged." }),
 })

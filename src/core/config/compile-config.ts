@@ -3,14 +3,16 @@
 import type {
   AgentSettings,
   ContainerdSettings,
+  JitterSettings,
   Mirror,
   MirrorConfig,
+  MirrorProbe,
   ProbeSettings,
   Registry,
   UpstreamSettings,
 } from "../mirror-config.ts";
 import { defaultHosts } from "./default-hosts.ts";
-import { PROBE_DEFAULTS } from "./probe-defaults.ts";
+import { JITTER_DEFAULTS, PROBE_DEFAULTS } from "./probe-defaults.ts";
 import { parseRegistryName } from "./registry-name.ts";
 import type { ConfigInput, MirrorInput } from "./schema.ts";
 
@@ -20,8 +22,9 @@ type AgentInput = NonNullable<ConfigInput["agent"]>;
 export function compileConfig(input: ConfigInput): MirrorConfig {
   const privateRegistryConfigPath = pathOf(input.privateRegistryConfigPath);
   const hosts = defaultHosts(privateRegistryConfigPath !== null);
+  const probe = compileMirrorProbe(input.agent?.probe ?? {}, { image: null, maxLatencyMs: null });
   return {
-    mirrors: (input.registryMirrors ?? []).map((mirror) => compileMirror(mirror, hosts)),
+    mirrors: (input.registryMirrors ?? []).map((mirror) => compileMirror(mirror, { hosts, probe })),
     privateRegistries: (input.privateRegistries ?? []).map((registry) => ({
       host: registry.host,
       caCertPath: pathOf(registry.caCertPath),
@@ -34,7 +37,10 @@ export function compileConfig(input: ConfigInput): MirrorConfig {
   };
 }
 
-function compileMirror(input: MirrorInput, hosts: readonly Registry[]): Mirror {
+function compileMirror(
+  input: MirrorInput,
+  { hosts, probe }: { hosts: readonly Registry[]; probe: MirrorProbe },
+): Mirror {
   return {
     endpoint: input.endpoint,
     hosts: [...new Set(input.hosts ?? hosts)],
@@ -47,7 +53,12 @@ function compileMirror(input: MirrorInput, hosts: readonly Registry[]): Mirror {
     pullCredentialConfigPath: pathOf(input.pullCredentialConfigPath),
     resolveTags: input.resolveTags ?? true,
     dialTimeoutMs: input.dialTimeout ?? null,
+    probe: compileMirrorProbe(input.probe ?? {}, probe),
   };
+}
+
+function compileMirrorProbe(input: NonNullable<MirrorInput["probe"]>, general: MirrorProbe): MirrorProbe {
+  return { image: input.image ?? general.image, maxLatencyMs: input.maxLatency ?? general.maxLatencyMs };
 }
 
 function compileUpstreams(input: NonNullable<AgentInput["upstreams"]>): Record<Registry, UpstreamSettings> {
@@ -59,9 +70,11 @@ function compileUpstreams(input: NonNullable<AgentInput["upstreams"]>): Record<R
 }
 
 function compileAgent(input: AgentInput): AgentSettings {
+  const probe = compileProbe(input.probe ?? {});
   return {
     failover: input.failover ?? "auto",
-    probe: compileProbe(input.probe ?? {}),
+    probe,
+    jitter: compileJitter(input.jitter ?? {}, probe),
     containerd: compileContainerd(input.containerd ?? {}),
     logLevel: input.log?.level ?? "info",
   };
@@ -74,6 +87,14 @@ function compileProbe(input: NonNullable<AgentInput["probe"]>): ProbeSettings {
     timeoutMs: input.timeout ?? Math.min(PROBE_DEFAULTS.timeoutMs, intervalMs),
     fall: input.fall ?? PROBE_DEFAULTS.fall,
     rise: input.rise ?? PROBE_DEFAULTS.rise,
+  };
+}
+
+function compileJitter(input: NonNullable<AgentInput["jitter"]>, { intervalMs }: ProbeSettings): JitterSettings {
+  const { failoverMs, failoverIntervals, failbackMs, failbackIntervals } = JITTER_DEFAULTS;
+  return {
+    failoverMs: input.failover ?? Math.min(failoverMs, intervalMs * failoverIntervals),
+    failbackMs: input.failback ?? Math.min(failbackMs, intervalMs * failbackIntervals),
   };
 }
 

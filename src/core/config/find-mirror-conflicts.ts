@@ -2,14 +2,16 @@
 // and an endpoint is probed once for all registries, so it needs the same settings wherever it is named.
 // With TLS settings on an http endpoint containerd tries https first (remotes/docker/config/hosts.go).
 
+import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "../mirror-config.ts";
 import { type Conflict, conflict, doubt, isSet, type Loose, looseList, looseMap } from "./conflict.ts";
 import { defaultHosts } from "./default-hosts.ts";
 import { parseEndpointUrl } from "./endpoint-url.ts";
+import { parseProbeImage } from "./probe-image.ts";
 import { parseHostsEntry, parseRegistryName } from "./registry-name.ts";
 
 const TLS_KEYS = ["caCertPath", "clientCertPath", "clientKeyPath", "insecureSkipVerify"] as const;
-const PROBED_WITH = [...TLS_KEYS, "pullCredentialConfigPath"] as const;
+const PROBED_WITH = [...TLS_KEYS, "pullCredentialConfigPath", "probe"] as const;
 
 interface Draft {
   readonly at: readonly (string | number)[];
@@ -26,7 +28,11 @@ export function findMirrorConflicts(file: Loose): Conflict[] {
   const moved = Object.keys(looseMap(looseMap(file.agent).upstreams)).map(parseRegistryName);
   const movedNames = new Set(moved.flatMap((registry) => (registry.ok ? [registry.value] : [])));
   return [
-    ...drafts.flatMap((draft) => [...findTlsConflicts(draft), ...findHostsDoubts(draft, movedNames)]),
+    ...drafts.flatMap((draft) => [
+      ...findTlsConflicts(draft),
+      ...findHostsDoubts(draft, movedNames),
+      ...findForeignImage(draft),
+    ]),
     ...findRepeats(drafts),
     ...findUnresolvable(drafts, file),
   ];
@@ -69,6 +75,16 @@ function findTlsConflicts({ at, settings, endpoint }: Draft): Conflict[] {
   return found;
 }
 
+/** containerd asks a mirror for the images of its registries alone. */
+function findForeignImage({ at, hosts, settings }: Draft): Conflict[] {
+  const { image } = looseMap(settings.probe);
+  const parsed = typeof image === "string" ? parseProbeImage(image) : null;
+  const registry = parsed?.ok ? parsed.value.registry : null;
+  if (registry === null || hosts.includes(registry) || hosts.includes("*") || hosts.includes(null)) return [];
+  const text = `this mirror does not mirror "${registry}", expected an image of a registry in its hosts`;
+  return [conflict([...at, "probe", "image"], text)];
+}
+
 /** A registry whose upstream is elsewhere may be mirrored at its own name. */
 function findHostsDoubts({ at, hosts, endpoint }: Draft, moved: ReadonlySet<Registry>): Conflict[] {
   const found: Conflict[] = [];
@@ -109,7 +125,7 @@ function findRepeats(drafts: readonly Draft[]): Conflict[] {
 function findDifferences(draft: Draft, first: Draft): Conflict[] {
   const differ = PROBED_WITH.filter((key) => {
     const [here, there] = [draft.settings[key], first.settings[key]];
-    return here !== there && (isSet(here) || isSet(there));
+    return !isDeepStrictEqual(here, there) && (isSet(here) || isSet(there));
   });
   return differ.map((key) => {
     const text = `"${draft.endpoint}" has another ${key} in ${nameOf(first)}, expected the same for one endpoint`;

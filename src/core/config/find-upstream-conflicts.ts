@@ -1,6 +1,7 @@
 // Rules between what the mirror config says of registries themselves (privateRegistries and
 // agent.upstreams) and between the settings of probes.
 
+import type { ConfigPath } from "./config-path.ts";
 import { type Conflict, conflict, isSet, type Loose, looseList, looseMap } from "./conflict.ts";
 import { parseDuration } from "./duration.ts";
 import { parseEndpointUrl } from "./endpoint-url.ts";
@@ -18,7 +19,7 @@ export function findUpstreamConflicts(file: Loose): Conflict[] {
     ...findRepeatedUpstreams(upstreams),
     ...findCaConflicts(registries, upstreams),
     ...findHttpConflicts(upstreams),
-    ...findProbeConflicts(looseMap(looseMap(file.agent).probe)),
+    ...findProbeConflicts(file),
   ];
 }
 
@@ -71,12 +72,28 @@ function findHttpConflicts(upstreams: Loose): Conflict[] {
   });
 }
 
-function findProbeConflicts(probe: Loose): Conflict[] {
-  const timeoutMs = durationOf(probe.timeout);
+function findProbeConflicts(file: Loose): Conflict[] {
+  const probe = looseMap(looseMap(file.agent).probe);
   const intervalMs = durationOf(probe.interval) ?? PROBE_DEFAULTS.intervalMs;
-  if (timeoutMs === null || timeoutMs <= intervalMs) return [];
+  const timeoutMs = durationOf(probe.timeout) ?? Math.min(PROBE_DEFAULTS.timeoutMs, intervalMs);
+  const mirrors = looseList(file.registryMirrors).map((mirror) => looseMap(looseMap(mirror).probe));
   const text = `it is longer than the interval of ${intervalMs / 1_000} s, expected at most that`;
-  return [conflict(["agent", "probe", "timeout"], text)];
+  return [
+    ...(timeoutMs > intervalMs ? [conflict(["agent", "probe", "timeout"], text)] : []),
+    ...findEndlessLatency(probe, { at: ["agent", "probe"], timeoutMs }),
+    ...mirrors.flatMap((own, index) => findEndlessLatency(own, { at: ["registryMirrors", index, "probe"], timeoutMs })),
+  ];
+}
+
+/** No answer is ever seen to take longer than the timeout. */
+function findEndlessLatency(
+  { maxLatency }: Loose,
+  { at, timeoutMs }: { at: ConfigPath; timeoutMs: number },
+): Conflict[] {
+  const maxLatencyMs = durationOf(maxLatency);
+  if (maxLatencyMs === null || maxLatencyMs < timeoutMs) return [];
+  const text = `a probe ends after ${timeoutMs / 1_000} s (agent.probe.timeout) anyway, expected less than that`;
+  return [conflict([...at, "maxLatency"], text)];
 }
 
 function registryOf(text: unknown): string | null {

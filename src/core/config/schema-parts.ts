@@ -7,6 +7,7 @@ import { DURATION_PATTERN, type DurationBounds, parseDuration } from "./duration
 import { ENDPOINT_PATTERN, parseEndpointUrl } from "./endpoint-url.ts";
 import { findNearestKey } from "./nearest-key.ts";
 import { type Parsed, parsed, problem } from "./parsed.ts";
+import { PROBE_IMAGE_PATTERN, parseProbeImage } from "./probe-image.ts";
 import { HOSTS_ENTRY_PATTERN, parseHostsEntry, parseRegistryName, REGISTRY_PATTERN } from "./registry-name.ts";
 
 const LONGEST_PATH = 4095; // PATH_MAX without its closing NUL
@@ -18,6 +19,9 @@ export function wrong(expected: string) {
 
 /** A URL such as "https://172.18.0.20:5000/v2/team-a", as parseEndpointUrl() reads it. */
 export const endpoint = text('a URL such as "https://172.18.0.20:5000"', ENDPOINT_PATTERN, parseEndpointUrl);
+
+/** The image that probes fetch. */
+export const image = text('an image such as "team/pause:3.2"', PROBE_IMAGE_PATTERN, parseProbeImage).nullish();
 
 /** The name of one registry. */
 export const registry = text('a registry such as "registry.corp:5000"', REGISTRY_PATTERN, parseRegistryName);

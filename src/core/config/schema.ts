@@ -3,7 +3,7 @@
 // templates leave them empty, so null, "" and false mean "not set" wherever bmctl takes them so.
 
 import { z } from "zod";
-import { agentSchema } from "./agent-schema.ts";
+import { agentSchema, mirrorProbeKeys } from "./agent-schema.ts";
 import { duration, endpoint, flag, hosts, list, path, registry, section } from "./schema-parts.ts";
 
 const ignored = z.unknown().optional().meta({ description: "A header key of bmctl that mirror-agent ignores." });
@@ -36,6 +36,9 @@ const mirrorSchema = section("a mirror with its endpoint", {
     description: "How long containerd waits for a connection, if its version can be told. Default: containerd's.",
     examples: ["2s"],
   }),
+  probe: section("a map with image and maxLatency", mirrorProbeKeys)
+    .nullish()
+    .meta({ description: "Probes of this mirror. Default: agent.probe." }),
 });
 
 const privateRegistrySchema = section("a registry with its host", {
