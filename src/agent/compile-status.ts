@@ -1,11 +1,11 @@
 // From what the agent knows to what status.json says.
 
 import { renderContainerdVersion } from "../core/containerd-config/versions.ts";
-import type { Endpoint } from "../core/endpoint.ts";
-import type { EndpointHealth } from "../core/health.ts";
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import { distinct, type RouteDecision } from "../core/routes.ts";
-import type { Status, StatusContainerd, StatusEndpoint, StatusRoute } from "../report/status.ts";
+import type { Status, StatusContainerd, StatusCredential, StatusEndpoint, StatusRoute } from "../report/status.ts";
 import type { AgentView } from "./agent-ports.ts";
+import { compileCredential } from "./compile-credential.ts";
 
 /** The status at `nowMs` of a config at `configPath`. */
 export function compileStatus(view: AgentView, { configPath, nowMs }: { configPath: string; nowMs: number }): Status {
@@ -20,8 +20,8 @@ export function compileStatus(view: AgentView, { configPath, nowMs }: { configPa
       appliedAt: appliedAtMs === null ? null : iso(appliedAtMs),
     },
     containerd: compileContainerd(view),
-    endpoints: endpointsOf(view.decisions).map((endpoint) => compileEndpoint(endpoint, view.health.of(endpoint))),
-    routes: view.decisions.map(compileRoute),
+    endpoints: endpointsOf(view.decisions).map((endpoint) => compileEndpoint(endpoint, view)),
+    routes: view.decisions.map((decision) => compileRoute(decision, view)),
   };
 }
 
@@ -42,8 +42,8 @@ function endpointsOf(decisions: readonly RouteDecision[]): Endpoint[] {
   return distinct([...mirrors, ...upstreams]);
 }
 
-function compileEndpoint(endpoint: Endpoint, health: EndpointHealth): StatusEndpoint {
-  const { state, sinceMs, reason, detail, latencyMs, certificateExpiresAtMs } = health;
+function compileEndpoint(endpoint: Endpoint, view: AgentView): StatusEndpoint {
+  const { state, sinceMs, reason, detail, latencyMs, certificateExpiresAtMs } = view.health.of(endpoint);
   return {
     endpoint: endpoint.url,
     role: endpoint.role,
@@ -53,16 +53,23 @@ function compileEndpoint(endpoint: Endpoint, health: EndpointHealth): StatusEndp
     detail: state === "up" ? null : detail,
     latencyMs: latencyMs === null ? null : Math.round(latencyMs * 10) / 10,
     certificateExpiresAt: certificateExpiresAtMs === null ? null : iso(certificateExpiresAtMs),
+    credential: credentialOf(endpoint, view),
   };
 }
 
-function compileRoute({ route, mirrors, failedOver }: RouteDecision): StatusRoute {
+function compileRoute({ route, mirrors, failedOver }: RouteDecision, view: AgentView): StatusRoute {
   return {
     registry: route.registry,
     endpoints: mirrors.map(({ url }) => url),
     upstream: route.upstream?.url ?? null,
     failedOver,
+    upstreamCredential: route.upstream && credentialOf(route.upstream, view),
   };
+}
+
+function credentialOf(endpoint: Endpoint, { credentials }: AgentView): StatusCredential | null {
+  const state = credentials.get(endpointKey(endpoint));
+  return state === undefined ? null : compileCredential(state);
 }
 
 function iso(ms: number): string {

@@ -22,6 +22,7 @@ export interface EndpointCredentialsPorts {
 
 /** What there is to know about one endpoint's credential; no secrets in its texts. */
 export interface CredentialState {
+  readonly endpoint: Endpoint;
   readonly choice: EndpointCredential;
   /** Why there is no credential although one was named. */
   readonly problem: string | null;
@@ -29,9 +30,15 @@ export interface CredentialState {
 }
 
 /** What an operator should know about a credential: problems and warnings, one sentence each. */
-export function describeCredential({ choice, problem, warnings }: CredentialState): string[] {
-  const impossible = choice.kind === "impossible" ? [`${choice.because}; ${choice.mend}`] : [];
-  return [...(problem === null ? [] : [problem]), ...impossible, ...warnings];
+export function describeCredential(state: CredentialState): string[] {
+  const problem = credentialProblem(state);
+  return [...(problem === null ? [] : [problem]), ...state.warnings];
+}
+
+/** What is wrong with the credential that was named for the endpoint, and what mends it; null if nothing is. */
+export function credentialProblem({ endpoint, choice, problem }: CredentialState): string | null {
+  if (problem !== null || choice.kind !== "impossible") return problem;
+  return `Cannot authenticate at ${endpoint.url}: ${choice.because}; ${choice.mend}`;
 }
 
 interface Held {
@@ -72,12 +79,13 @@ export class EndpointCredentials {
   choose(endpoint: Endpoint, containerdVersion: ContainerdVersion | null): CredentialState {
     const { auth, presented, problem, warnings } = this.#find(endpoint);
     const choice = chooseStrategy({ url: endpoint.url, credential: presented, answer: auth.answer, containerdVersion });
-    return { choice, problem, warnings: [...warnings, ...choice.warnings] };
+    return { endpoint, choice, problem, warnings: [...warnings, ...choice.warnings] };
   }
 
   /** Authenticates probes of the endpoint. */
   authOf(endpoint: Endpoint): EndpointAuth {
-    return this.#find(endpoint).auth;
+    // While a pass puts another config into force, endpoints of the old one are probed still.
+    return this.#held.get(endpointKey(endpoint))?.auth ?? this.#ports.createAuth(endpoint);
   }
 
   close(): void {

@@ -16,9 +16,9 @@ export function defineCheck(program: Command, context: CommandContext): void {
 }
 
 async function check(file: string | null, global: GlobalOptions, context: CommandContext): Promise<void> {
-  const { loadConfig } = await import("../agent/load-config.ts");
+  const { checkConfig } = await import("../agent/check-config.ts");
   const { config: path } = nodePaths(global.root, file ?? global.config ?? null, null);
-  const { config, issues } = await loadConfig(path, context.nowMs());
+  const { config, issues } = await checkConfig(path, context);
   context.stdout.write(global.output === "json" ? renderJson(config, issues) : await renderText(path, config, issues));
   context.exit(config ? EXIT.ok : EXIT.usage);
 }

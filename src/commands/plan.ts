@@ -17,19 +17,24 @@ export function definePlan(program: Command, context: CommandContext): void {
 
 async function plan(wantsExitCode: boolean, global: GlobalOptions, context: CommandContext): Promise<void> {
   const { preparePass } = await import("../agent/one-pass.ts");
+  const { compileCredential } = await import("../agent/compile-credential.ts");
   const { renderPlan } = await import("../report/plan-text.ts");
+  const { renderCredentials } = await import("../report/render-credentials.ts");
   await using host = await openHost("plan", global, context);
   const prepared = await preparePass(host, context.signal);
   if (prepared.kind === "rejected") return reportIssues(prepared.issues, { host, global, context });
-  const entries = planEntries(prepared.plan);
-  const json = {
-    schema: 1,
-    changes: prepared.plan.actions.map(({ kind, path, because }) => ({ kind, path, because })),
-  };
+  const { actions, credentials: states } = prepared.plan;
+  const credentials = [...states.values()].flatMap((state) => {
+    const credential = compileCredential(state);
+    return credential === null ? [] : [{ endpoint: state.endpoint.url, role: state.endpoint.role, credential }];
+  });
+  const json = { schema: 1, changes: actions.map(({ kind, path, because }) => ({ kind, path, because })), credentials };
+  const colour = wantsColour(context);
+  const lines = renderCredentials(credentials, { colour }).map((line) => `${line}\n`);
   context.stdout.write(
     global.output === "json"
       ? `${JSON.stringify(json, null, 2)}\n`
-      : renderPlan(entries, { colour: wantsColour(context) }),
+      : [renderPlan(planEntries(prepared.plan), { colour }), ...(lines.length > 0 ? ["\n"] : []), ...lines].join(""),
   );
   context.exit(wantsExitCode && prepared.plan.actions.length > 0 ? EXIT.notOk : EXIT.ok);
 }

@@ -3,7 +3,15 @@
 
 import { escapeControl } from "./escape-control.ts";
 import { humaniseDuration, humaniseList } from "./humanise.ts";
-import { findHeadlines, type Status, type StatusEndpoint, type StatusRoute, statusExitCode } from "./status.ts";
+import { renderCredentials } from "./render-credentials.ts";
+import {
+  credentialsOf,
+  findHeadlines,
+  type Status,
+  type StatusEndpoint,
+  type StatusRoute,
+  statusExitCode,
+} from "./status.ts";
 import { type Cell, type Colour, paint, renderTable, type TableOptions } from "./table.ts";
 
 export interface RenderStatusOptions extends TableOptions {
@@ -25,6 +33,7 @@ export function renderStatus(status: Status, options: RenderStatusOptions): stri
     ],
     renderEndpoints(status.endpoints, options),
     renderRoutes(status.routes, options),
+    renderCredentials(credentialsOf(status), options),
   ];
   const shown = sections.filter((lines) => lines.length > 0).map((lines) => lines.join("\n"));
   return `${shown.join("\n\n")}\n`;

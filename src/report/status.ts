@@ -41,6 +41,8 @@ export interface StatusEndpoint {
   readonly detail: string | null;
   readonly latencyMs: number | null;
   readonly certificateExpiresAt: string | null;
+  /** Null where none was named for it. */
+  readonly credential: StatusCredential | null;
 }
 
 export interface StatusRoute {
@@ -50,12 +52,23 @@ export interface StatusRoute {
   /** Null where the upstream is never contacted. */
   readonly upstream: string | null;
   readonly failedOver: boolean;
+  /** How containerd's own fallback authenticates; null where no credential was named for it. */
+  readonly upstreamCredential: StatusCredential | null;
 }
 
-/** 0 when all is up, in force and in effect; 1 when something is not. */
+/** How a credential reaches containerd, and why on this way. */
+export interface StatusCredential {
+  readonly kind: "anonymous" | "header" | "header-token-endpoint" | "config-auth" | "impossible";
+  readonly because: string;
+  /** What is wrong with it, and what mends that; null if nothing is. */
+  readonly problem: string | null;
+}
+
+/** 0 when all is up, in force and in effect, credentials too; 1 when something is not. */
 export function statusExitCode(status: Status): 0 | 1 {
   const allUp = status.endpoints.every(({ state }) => state !== "down");
-  return allUp && status.config.state !== "rejected" && status.containerd.inEffect ? 0 : 1;
+  const allAuthenticate = credentialsOf(status).every(({ credential }) => credential.problem === null);
+  return allUp && allAuthenticate && status.config.state !== "rejected" && status.containerd.inEffect ? 0 : 1;
 }
 
 /** One line for systemd's STATUS=: "2 mirrors up, 1 down; gcr.io fails over to upstream since 03:12". */
@@ -65,11 +78,30 @@ export function summarise(status: Status): string {
 
 /** What matters now, the health of the mirrors first. */
 export function findHeadlines(status: Status): readonly string[] {
-  const parts = [countMirrors(status), describeFailover(status)];
+  const parts = [countMirrors(status), describeFailover(status), countProblems(status)];
   const inForce = status.routes.length > 0 ? "the last good one" : "none";
   if (status.config.state === "rejected") parts.push(`config rejected, ${inForce} is in force`);
   if (!status.containerd.inEffect) parts.push("containerd does not read the routes");
   return parts.filter(Boolean);
+}
+
+export interface NamedCredential {
+  readonly endpoint: string;
+  readonly credential: StatusCredential;
+}
+
+/** The credential of every endpoint that one was named for, each endpoint once. */
+export function credentialsOf({ endpoints, routes }: Pick<Status, "endpoints" | "routes">): NamedCredential[] {
+  const upstreams = routes.map(({ upstream, upstreamCredential }) => [upstream, upstreamCredential] as const);
+  const all = [...endpoints.map(({ endpoint, credential }) => [endpoint, credential] as const), ...upstreams];
+  const named = all.flatMap(([endpoint, credential]) => (endpoint && credential ? [{ endpoint, credential }] : []));
+  return [...new Map(named.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+function countProblems(status: Status): string {
+  const count = credentialsOf(status).filter(({ credential }) => credential.problem !== null).length;
+  if (count === 0) return "";
+  return `${humaniseCount(count, "credential")} ${count === 1 ? "does" : "do"} not work`;
 }
 
 function countMirrors({ endpoints }: Status): string {

@@ -18,6 +18,7 @@ const up: StatusEndpoint = {
   detail: null,
   latencyMs: 2.4,
   certificateExpiresAt: "2030-01-01T00:00:00.000Z",
+  credential: null,
 };
 const down: StatusEndpoint = {
   ...up,
@@ -47,7 +48,13 @@ const HEALTHY: Status = {
   containerd: { version: "1.7.24", inEffect: true, restartOwed: false, lastRestartAt: null },
   endpoints: [up],
   routes: [
-    { registry: "docker.io", endpoints: [up.endpoint], upstream: "https://registry-1.docker.io", failedOver: false },
+    {
+      registry: "docker.io",
+      endpoints: [up.endpoint],
+      upstream: "https://registry-1.docker.io",
+      failedOver: false,
+      upstreamCredential: null,
+    },
   ],
 };
 
@@ -67,8 +74,14 @@ const BROKEN: Status = {
   ],
   routes: [
     ...HEALTHY.routes,
-    { registry: "gcr.io", endpoints: [], upstream: "https://gcr.io", failedOver: true },
-    { registry: "_default", endpoints: [up.endpoint], upstream: "https://registry-1.docker.io", failedOver: false },
+    { registry: "gcr.io", endpoints: [], upstream: "https://gcr.io", failedOver: true, upstreamCredential: null },
+    {
+      registry: "_default",
+      endpoints: [up.endpoint],
+      upstream: "https://registry-1.docker.io",
+      failedOver: false,
+      upstreamCredential: null,
+    },
   ],
 };
 
@@ -141,6 +154,7 @@ test("renderStatus() keeps 1,000 registries on one screen", () => {
     endpoints: [up.endpoint],
     upstream: null,
     failedOver: false,
+    upstreamCredential: null,
   }));
   const text = renderStatus({ ...HEALTHY, routes }, plain);
   assert.match(text, /\nr0\.io, r1\.io, r2\.io and 997 more {2}https:\/\/172/);

@@ -14,11 +14,12 @@ import { describeEvent, type Event } from "../../src/report/events.ts";
 
 export const CERTS_DIR = "/etc/containerd/certs.d";
 
-const NO_CREDENTIALS: CredentialState = {
+const withoutCredential = (endpoint: Endpoint): CredentialState => ({
+  endpoint,
   choice: { kind: "anonymous", because: "no credential is configured", warnings: [] },
   problem: null,
   warnings: [],
-};
+});
 
 /** The power went. */
 export class PowerCut extends Error {}
@@ -87,7 +88,7 @@ export class MemoryNode {
       },
       saveLastGood: async (lastGood) => this.#effect(() => (this.lastGood = lastGood)),
       saveHealth: async (known) => this.#effect(() => (this.known = structuredClone(known))),
-      readCredentials: async () => () => NO_CREDENTIALS,
+      readCredentials: async () => withoutCredential,
       observe: async () => this.#observe(),
       perform: async (actions) => {
         for (const action of actions) this.#effect(() => this.#do(action));

@@ -44,7 +44,7 @@ export interface Circumstances {
 
 /** Chooses the way on which containerd authenticates at an endpoint. */
 export function chooseStrategy(circumstances: Circumstances): EndpointCredential {
-  const { credential, answer, url } = circumstances;
+  const { credential, answer } = circumstances;
   if (credential.kind === "none") return anonymous("no credential is configured");
   switch (answer.kind) {
     case "unknown":
@@ -59,10 +59,7 @@ export function chooseStrategy(circumstances: Circumstances): EndpointCredential
       return guess(circumstances);
     case "refused":
       // A header that is refused would also close what the registry shows to everybody.
-      return {
-        ...anonymous(`${answer.by} refuses the credential`),
-        warnings: [`${url}: ${answer.by} refuses the credential`],
-      };
+      return impossible(`${answer.by} refuses the credential`, "correct it in the file that holds it");
     case "unsupported":
       return impossible(answer.because, "give the registry basic or token authentication");
   }

@@ -59,7 +59,7 @@ const ROWS: [string, PresentedCredential, AuthAnswer, Version[], string][] = [
   ["a registry that has not answered, for a refresh token", refresh, unknown, [V1, V21], "anonymous"],
   ["an open registry that takes a header", basic, { kind: "anonymous", takes: "basic" }, [V1, V21], `header ${JOE}`],
   ["an open registry that refuses the header", basic, { kind: "anonymous", takes: "refused" }, [V1, V21], "anonymous"],
-  ["a credential that is refused", basic, refused, [V1, V21], "anonymous"],
+  ["a credential that is refused", basic, refused, [V1, V21], "impossible"],
   [
     "a registry that asks for Kerberos",
     basic,
@@ -112,13 +112,6 @@ const WARNINGS: [string, string, AuthAnswer, Version, string[]][] = [
     { ...bearer, realm: "https://auth.example/token" },
     V21,
     ["https://registry-1.docker.io sends its credential on to its token server https://auth.example"],
-  ],
-  [
-    "a refused credential",
-    "https://r.example",
-    { kind: "refused", by: "https://auth.example" },
-    V21,
-    ["https://r.example: https://auth.example refuses the credential"],
   ],
 ];
 
