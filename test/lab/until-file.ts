@@ -1,0 +1,24 @@
+// Waits for a file to become what is wanted, by being told of changes.
+
+import { watch } from "node:fs";
+import { readFile } from "node:fs/promises";
+
+/** The text of `path`, null while there is none, once `wanted` holds for it. `root` is an existing folder above it. */
+export async function untilFile(
+  path: string,
+  { root, wanted, timeoutMs = 10_000 }: { root: string; wanted: (text: string | null) => boolean; timeoutMs?: number },
+): Promise<string | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<string | null>();
+  let last: string | null = null;
+  const look = async (): Promise<void> => {
+    last = await readFile(path, "utf8").catch(() => null);
+    if (wanted(last)) resolve(last);
+  };
+  const watcher = watch(root, { recursive: true }, () => void look());
+  const timer = setTimeout(() => reject(new Error(`"${path}" did not become what was wanted:\n${last}`)), timeoutMs);
+  await look();
+  return promise.finally(() => {
+    watcher.close();
+    clearTimeout(timer);
+  });
+}
