@@ -3,6 +3,7 @@
 // One direction: the config, probes and credentials come in, a pass decides and acts, events and
 // status go out. Everything outside is a port, so that the whole of it runs in memory in the tests.
 
+import { isDeepStrictEqual } from "node:util";
 import type { Action } from "../core/action.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import { type Fights, foldDrift } from "../core/drift.ts";
@@ -23,6 +24,9 @@ interface Look {
   readonly changes: readonly HealthChange[];
 }
 
+/** How long a status that differs in measurements alone may wait. */
+const QUIET_MS = 15_000;
+
 const NO_DECISIONS: readonly RouteDecision[] = [];
 
 export class Agent {
@@ -31,6 +35,7 @@ export class Agent {
   #inForce: ValidConfig | null = null;
   #rejected: readonly ConfigIssue[] | null = null;
   #appliedAtMs: number | null = null;
+  #publishedAtMs = Number.NEGATIVE_INFINITY;
   #decisions = NO_DECISIONS;
   #node: ObservedNode | null = null;
   #fights: Fights = new Map();
@@ -56,11 +61,14 @@ export class Agent {
   onProbe(endpoint: Endpoint, result: ProbeResult): void {
     if (!this.#inForce) return;
     const settings = this.#inForce.config.agent.probe;
-    const change = this.#health.fold(endpoint, result, { settings, nowMs: this.#ports.nowMs() });
+    const nowMs = this.#ports.nowMs();
+    const change = this.#health.fold(endpoint, result, { settings, nowMs });
     if (change.before.state !== change.after.state) {
       this.#changes.push(change);
       this.#ports.requestPass();
     }
+    // Nearly every probe says what the last one said: it must cost next to nothing.
+    if (isMeasurement(change) && Math.abs(nowMs - this.#publishedAtMs) < QUIET_MS) return;
     this.#follow();
     this.#publish();
   }
@@ -188,8 +196,14 @@ export class Agent {
   }
 
   #publish(): void {
+    this.#publishedAtMs = this.#ports.nowMs();
     this.#ports.publish(this.view);
   }
+}
+
+/** Whether nothing changed but how long the answer took. */
+function isMeasurement({ before, after }: HealthChange): boolean {
+  return isDeepStrictEqual({ ...before, latencyMs: null }, { ...after, latencyMs: null });
 }
 
 function isValid(loaded: LoadedConfig): loaded is ValidConfig {

@@ -4,7 +4,8 @@
 import { makeFolder, writeFileAtomic } from "../node/files.ts";
 import type { Status } from "../report/status.ts";
 
-const QUIET_MS = 15_000;
+// Shorter than the agent's own patience with measurements: what it publishes because of that is written.
+const QUIET_MS = 10_000;
 
 export class StatusFile {
   readonly #path: string;

@@ -2,9 +2,9 @@
 // specification; a captive portal, a load balancer without backends and a wrong port answer 200 as well, in HTML.
 
 import type { IncomingHttpHeaders } from "node:http";
-import { STATUS_CODES } from "node:http";
 import type { ProbeReason } from "../core/probe-result.ts";
 import type { HttpAnswer } from "./http-client.ts";
+import { STATUS_CODES } from "./node-http.ts";
 
 export type Verdict =
   | { readonly ok: true }

@@ -4,9 +4,10 @@
 
 import type { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { request as httpRequest, type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { isIP, type LookupFunction, connect as netConnect, type Socket } from "node:net";
 import { type TLSSocket, connect as tlsConnect } from "node:tls";
+import { request as httpRequest, STATUS_CODES } from "./node-http.ts";
 import { type Phase, RequestFailure } from "./request-failure.ts";
 import type { TlsContexts, TlsMaterial } from "./tls-material.ts";
 

@@ -4,18 +4,13 @@
 
 import { hash } from "node:crypto";
 import { once } from "node:events";
-import {
-  Agent,
-  type ClientRequest,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-} from "node:http";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { LookupFunction, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { chooseProxy, type ProxyEnvironment } from "../core/proxy.ts";
 import { type ConnectionTools, certificateExpiryOf, openConnection, proxyHeaders, type Route } from "./connection.ts";
 import { createSharedLookup } from "./lookup.ts";
+import { Agent, request as httpRequest } from "./node-http.ts";
 import { explainError, explainTimeout, type Phase, RequestFailure } from "./request-failure.ts";
 import { TlsContexts, type TlsMaterial } from "./tls-material.ts";
 
@@ -175,7 +170,16 @@ async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buff
 
 /** Connections with other trust, another client or another proxy are never shared. */
 function poolKeyOf({ url, proxy, tls }: Route): string {
-  return hash("sha256", JSON.stringify([url.origin, proxy?.href, tls]));
+  return `${url.origin} ${proxy?.href} ${fingerprintOf(tls)}`;
+}
+
+const fingerprints = new WeakMap<TlsMaterial, string>();
+
+// By identity first: a bundle of authorities is 200 KB, and the same at every probe.
+function fingerprintOf(tls: TlsMaterial): string {
+  const found = fingerprints.get(tls) ?? hash("sha256", JSON.stringify(tls));
+  fingerprints.set(tls, found);
+  return found;
 }
 
 /** As node:http declares it; with an error there is no socket. */

@@ -47,6 +47,20 @@ test("Agent.onProbe() asks for a pass only when a state changed", async () => {
   assert.equal(node.passesAsked, before + 1);
 });
 
+test("Agent.onProbe() publishes news at once, and what differs in measurements alone every 15 s", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  const published = (reason: "refused" | null): boolean => {
+    node.view = null;
+    node.probe(agent, MIRROR, reason);
+    return node.view !== null;
+  };
+  assert.equal(published(null), false);
+  node.nowMs += 15_000;
+  assert.equal(published(null), true);
+  assert.equal(published(null), false);
+  assert.equal(published("refused"), true);
+});
+
 test("Agent probes the upstream from the first doubt about a mirror until it is well again", async () => {
   const { node, agent } = await settled(CONFIG, [MIRROR]);
   const followed = () => node.following.endpoints.map(({ url }) => url);

@@ -1,0 +1,82 @@
+// What the daemon costs while nothing happens: ten mirrors with TLS, probed at the default interval, for a
+// minute (--seconds N). CPU time and memory beside those of a Node process that does nothing, at the same time.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { makeAuthority } from "../../test/lab/certificates.ts";
+import { startDaemon } from "../../test/lab/daemon.ts";
+import { startFaultyServer } from "../../test/lab/faulty-server.ts";
+import { createWorkspace } from "../../test/lab/workspace.ts";
+import { compileSources, makeNode, SOURCES, startAgent } from "./parts/agent-node.ts";
+import { type Memory, readCpuMs, readMemory } from "./parts/process-cost.ts";
+import { type Row, round, tell } from "./parts/results.ts";
+
+const ENDPOINTS = 10;
+/** Until the start's own work is over. */
+const SETTLE_MS = 15_000;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    /** Options of the runtime for the daemons, to try what they change. */
+    flags: { type: "string", default: "" },
+    save: { type: "boolean", default: false },
+  },
+});
+const seconds = Number(values.seconds);
+const flags = values.flags.split(" ").filter((flag) => flag !== "");
+
+await using workspace = await createWorkspace();
+const authority = makeAuthority("bench authority");
+const tls = authority.issue(["IP:127.0.0.1"]);
+const ca = await workspace.file("ca.crt", authority.cert);
+const servers = await Promise.all(Array.from({ length: ENDPOINTS }, () => startFaultyServer({ tls })));
+workspace.onEnd(async () => void (await Promise.all(servers.map((server) => server.close()))));
+
+const bare = await startDaemon([process.execPath, "-e", "setInterval(() => {}, 1e6)"]);
+workspace.onEnd(() => bare.kill());
+const processes = new Map([
+  ["bare Node", bare],
+  ["agent, from sources", await startNode("sources", SOURCES)],
+  ["agent, compiled", await startNode("compiled", await compileSources(workspace))],
+]);
+
+await delay(SETTLE_MS);
+const before = new Map([...processes].map(([name, { pid }]) => [name, { cpu: readCpuMs(pid), at: performance.now() }]));
+const requestsBefore = countRequests();
+await delay(seconds * 1000);
+const bareMemory = readMemory(bare.pid);
+const rows = [...processes].map(([name, { pid }]): Row => describe(name, pid));
+const perSecond = (countRequests() - requestsBefore) / seconds / (processes.size - 1);
+tell("idle", { [`${ENDPOINTS} endpoints, ${round(perSecond)} probes a second each agent, ${seconds} s`]: rows });
+
+async function startNode(name: string, main: string): Promise<{ pid: number }> {
+  const { root } = await makeNode(workspace, name);
+  const mirrors = servers.map(({ url }) => `  - {endpoint: "${url}", hosts: [gcr.io, docker.io], caCertPath: ${ca}}`);
+  await workspace.file(
+    `${root.slice(workspace.dir.length + 1)}/etc/mirror-agent/config.yaml`,
+    `registryMirrors:\n${mirrors.join("\n")}\nagent: {failover: never}\n`,
+  );
+  const agent = await startAgent(workspace, { main, root, flags });
+  await agent.waitForLine((line) => line.includes("config"));
+  return agent;
+}
+
+function describe(name: string, pid: number): Row {
+  const { cpu, at } = before.get(name) ?? { cpu: 0, at: 0 };
+  const share = (100 * (readCpuMs(pid) - cpu)) / (performance.now() - at);
+  const memory = readMemory(pid);
+  const more = (key: keyof Memory): number => round(memory[key] - bareMemory[key]);
+  return {
+    process: name,
+    "CPU, % of a core": round(share, 3),
+    "RSS, MiB": memory.rssMiB,
+    "beside bare": more("rssMiB"),
+    "anonymous, MiB": memory.anonymousMiB,
+    "beside bare ": more("anonymousMiB"),
+  };
+}
+
+function countRequests(): number {
+  return servers.reduce((sum, { requests }) => sum + requests.length, 0);
+}
