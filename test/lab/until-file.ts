@@ -15,10 +15,13 @@ export async function untilFile(
     if (wanted(last)) resolve(last);
   };
   const watcher = watch(root, { recursive: true }, () => void look());
+  // Node's recursive watch on Linux does not see a folder that is renamed away.
+  const again = setInterval(() => void look(), 100);
   const timer = setTimeout(() => reject(new Error(`"${path}" did not become what was wanted:\n${last}`)), timeoutMs);
   await look();
   return promise.finally(() => {
     watcher.close();
+    clearInterval(again);
     clearTimeout(timer);
   });
 }
