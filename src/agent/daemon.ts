@@ -1,6 +1,7 @@
 // The agent's life: watches, probes and passes until it is closed. Nothing here is in the data path:
 // when it ends, by whatever cause, pulls go on with the files that it last wrote.
 
+import { findHungEndpoints } from "../core/hung-endpoints.ts";
 import { makeFolder } from "../node/files.ts";
 import { acquireLock, type Lock } from "../node/lock.ts";
 import { createSdNotify, type SdNotify } from "../node/sd-notify.ts";
@@ -11,8 +12,10 @@ import { summarise } from "../report/status.ts";
 import { Agent } from "./agent.ts";
 import type { AgentPorts, AgentView, Following } from "./agent-ports.ts";
 import { compileStatus } from "./compile-status.ts";
+import type { FreePulls } from "./free-pulls.ts";
 import { Host } from "./host.ts";
 import { type LoadedConfig, loadLastGood } from "./load-config.ts";
+import { openFreePulls } from "./open-free-pulls.ts";
 import { PassLoop } from "./pass-loop.ts";
 import { Probing } from "./probing.ts";
 import { StatusFile } from "./status-file.ts";
@@ -67,6 +70,7 @@ class Daemon {
   readonly #agent: Agent;
   readonly #loop: PassLoop;
   readonly #probing: Probing;
+  readonly #freeing: FreePulls;
   readonly #status: StatusFile;
   readonly #watch: FileWatch;
   #watched = "";
@@ -85,6 +89,11 @@ class Daemon {
       intervalMs: Math.min(SAFETY_INTERVAL_MS, service.watchdogIntervalMs ?? SAFETY_INTERVAL_MS),
       retryMs: RETRY_MS,
       onFailure: (error) => this.#onFailure(error),
+    });
+    this.#freeing = openFreePulls({
+      host,
+      socketPath: () => this.#socketPath(),
+      emit: (event) => options.log.event(event),
     });
     this.#probing = new Probing({
       client: host.client,
@@ -123,7 +132,7 @@ class Daemon {
   async close(): Promise<void> {
     this.#service.stopping();
     this.#host.close();
-    await Promise.all([this.#watch.close(), this.#probing.close(), this.#loop.close()]);
+    await Promise.all([this.#watch.close(), this.#probing.close(), this.#loop.close(), this.#freeing.close()]);
     await this.#status.close();
   }
 
@@ -171,8 +180,14 @@ class Daemon {
   }
 
   #publish(view: AgentView): void {
+    this.#freeing.follow(findHungEndpoints(view.decisions, view.health.of));
     const status = compileStatus(view, { configPath: this.#host.paths.config, nowMs: this.#options.nowMs() });
     if (this.#status.publish(status)) this.#service.status(summarise(status));
+  }
+
+  #socketPath(): string | null {
+    const { inForce } = this.#agent.view;
+    return inForce && this.#host.pathsOf(inForce.config).containerdSocket;
   }
 
   #summary(): string {

@@ -34,7 +34,14 @@ export function transitionOf(before: EndpointHealth, after: EndpointHealth): Tra
   return { to: "down", atMs, lastedMs, reason, detail, relapses, holdDownMs: holdDownMs(after) };
 }
 
-const HANGING: ReadonlySet<ProbeReason> = new Set(["connect-timeout", "tls-timeout", "response-timeout", "body-stall"]);
+// A host that is gone resets nothing: "unreachable" is what a new connection meets, what is open waits on.
+const HANGING: ReadonlySet<ProbeReason> = new Set([
+  "connect-timeout",
+  "unreachable",
+  "tls-timeout",
+  "response-timeout",
+  "body-stall",
+]);
 
 /** Whether a pull in flight would hang or wait long at an endpoint that is down for this reason. */
 export function reasonHangs(reason: ProbeReason): boolean {

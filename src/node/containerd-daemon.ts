@@ -58,7 +58,8 @@ export async function findIdentity(socket: string): Promise<string | null> {
   return pid === null ? null : readIdentity(pid);
 }
 
-async function findListener(socket: string): Promise<number | null> {
+/** The process id of the daemon at `socket`; null if none listens there. */
+export async function findListener(socket: string): Promise<number | null> {
   const inode = await findSocketInode(socket);
   if (inode === null) return null;
   for (const name of await readdir("/proc")) {

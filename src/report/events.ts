@@ -36,6 +36,9 @@ export type Event =
       readonly found: string | null;
     }
   | { readonly kind: "credentialProblem"; readonly message: string }
+  /** `count`: connections of containerd to the endpoint that hung and were closed. */
+  | { readonly kind: "pullsFreed"; readonly endpoint: NamedEndpoint; readonly count: number }
+  | { readonly kind: "freeingImpossible"; readonly because: string }
   | { readonly kind: "certificateExpiring"; readonly of: string; readonly leftMs: number }
   | { readonly kind: "watchImpaired"; readonly message: string }
   | { readonly kind: "passFailed"; readonly message: string; readonly retryInMs: number };
@@ -91,6 +94,10 @@ function describe(event: Event): readonly [Level, string] {
       return ["warn", describeConfigPath(event)];
     case "credentialProblem":
       return ["warn", `Credential: ${event.message}`];
+    case "pullsFreed":
+      return ["info", describeFreed(event)];
+    case "freeingImpossible":
+      return ["warn", `Cannot free pulls that hang: ${event.because}; they hang until containerd is restarted`];
     case "certificateExpiring":
       return ["warn", describeExpiry(event)];
     case "watchImpaired":
@@ -144,6 +151,10 @@ function describeIssue({ line, column, message }: ConfigIssue): string {
 
 function describeFight(path: string): string {
   return `Gave up on ${path}: something else has changed it ten times in ten minutes; find out what writes it, then systemctl reload mirror-agent`;
+}
+
+function describeFreed({ endpoint, count }: Event & { kind: "pullsFreed" }): string {
+  return `Closed ${humaniseCount(count, "connection")} of containerd to ${endpoint.url} that made no progress; the pulls go on elsewhere`;
 }
 
 function describeConfigPath({ configToml, certsDir, found }: Event & { kind: "configPathMissing" }): string {

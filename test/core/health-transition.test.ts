@@ -46,5 +46,5 @@ describe("transitionOf()", () => {
 
 test("reasonHangs() is true where a pull would wait, and nowhere else", () => {
   const hanging = PROBE_REASONS.filter(reasonHangs);
-  assert.deepEqual(hanging, ["connect-timeout", "tls-timeout", "response-timeout", "body-stall"]);
+  assert.deepEqual(hanging, ["connect-timeout", "unreachable", "tls-timeout", "response-timeout", "body-stall"]);
 });

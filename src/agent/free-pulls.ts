@@ -1,0 +1,140 @@
+// Frees pulls that hang at an endpoint which is down, by closing containerd's connections to it: a pull keeps the
+// hosts.toml that it began with, so the route that has changed does not help it (figures: docs/bench/failover.json). It comes
+// back to that endpoint for each of its blobs, so looking goes on for as long as the endpoint is down. All of this
+// runs beside the passes; when it fails, pulls are no worse off than without it.
+
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
+import { type HungEndpoints, NOTHING_HUNG } from "../core/hung-endpoints.ts";
+import { foldLook, type Looks, NO_LOOKS, nextLookMs } from "../core/stalled-sockets.ts";
+import type { AddressesOf } from "../node/address-book.ts";
+import { type HeldSocket, SocketError } from "../node/sockets.ts";
+import type { Event } from "../report/events.ts";
+
+export interface FreePullsPorts {
+  /** containerd's process; null while none runs. */
+  readonly findPid: () => Promise<number | null>;
+  readonly addressesOf: AddressesOf;
+  /** Whether containerd goes through a proxy there: the proxy's connections serve other endpoints too. */
+  readonly isProxied: (url: string) => boolean;
+  readonly findSockets: (pid: number, servers: readonly string[], signal: AbortSignal) => Promise<HeldSocket[]>;
+  /** Lets containerd read the end of a connection; false if that cannot be done. */
+  readonly endSocket: (pid: number, socket: HeldSocket) => Promise<boolean>;
+  readonly abortSocket: (socket: HeldSocket, signal: AbortSignal) => Promise<boolean>;
+  readonly emit: (event: Event) => void;
+  /** Resolves after so long, or when aborted. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+}
+
+/** After so many, closing does not work here. */
+const MOST_ATTEMPTS = 2;
+
+export class FreePulls {
+  readonly #ports: FreePullsPorts;
+  readonly #told = new Set<string>();
+  #endpoints: HungEndpoints = NOTHING_HUNG;
+  #stop = new AbortController();
+  #closed = false;
+  #running: Promise<void> = Promise.resolve();
+  #looks: Looks = NO_LOOKS;
+  /** How often closing a connection was tried, by inode. */
+  #attempts: ReadonlyMap<string, number> = new Map();
+
+  constructor(ports: FreePullsPorts) {
+    this.#ports = ports;
+  }
+
+  /** From now on these endpoints are looked at; call it whenever health or routes may have changed. */
+  follow(endpoints: HungEndpoints): void {
+    if (this.#closed || JSON.stringify(keysOf(endpoints)) === JSON.stringify(keysOf(this.#endpoints))) return;
+    this.#endpoints = endpoints;
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    if (endpoints.hung.length + endpoints.suspect.length === 0) return;
+    this.#running = this.#running.then(() => this.#run(endpoints, signal));
+  }
+
+  /** Ends looking; what is under way is given up. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(endpoints: HungEndpoints, signal: AbortSignal): Promise<void> {
+    let seenAtMs = this.#ports.nowMs();
+    while (!signal.aborted) {
+      if (await this.#tryLook(endpoints, signal)) seenAtMs = this.#ports.nowMs();
+      const waitMs = nextLookMs(this.#ports.nowMs() - seenAtMs);
+      if (waitMs === null) return;
+      await this.#ports.wait(waitMs, signal);
+    }
+  }
+
+  async #tryLook(endpoints: HungEndpoints, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#look(endpoints, signal);
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!(error instanceof SocketError)) throw error;
+      this.#tellImpossible(error.message);
+      return false;
+    }
+  }
+
+  /** Says whether there were any connections. */
+  async #look({ hung, suspect, used }: HungEndpoints, signal: AbortSignal): Promise<boolean> {
+    const pid = await this.#ports.findPid();
+    if (pid === null) return false;
+    const [hungServers, suspects, spared] = await Promise.all([hung, suspect, used].map((all) => this.#serversOf(all)));
+    const servers = [...new Set([...(hungServers?.keys() ?? []), ...(suspects?.keys() ?? [])])];
+    const sockets = await this.#ports.findSockets(pid, servers, signal);
+    const { looks, stalled } = foldLook(this.#looks, sockets, this.#ports.nowMs());
+    this.#looks = looks;
+    this.#attempts = new Map([...this.#attempts].filter(([inode]) => looks.has(inode)));
+    const freed = new Map<Endpoint, number>();
+    for (const socket of stalled) {
+      const endpoint = hungServers?.get(socket.remote);
+      if (endpoint === undefined || spared?.has(socket.remote)) continue;
+      if (await this.#close(pid, socket, signal)) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
+    }
+    for (const [endpoint, count] of freed) this.#ports.emit({ kind: "pullsFreed", endpoint, count });
+    return sockets.length > 0;
+  }
+
+  /** By address. */
+  async #serversOf(endpoints: readonly Endpoint[]): Promise<ReadonlyMap<string, Endpoint>> {
+    const direct = endpoints.filter(({ url }) => !this.#ports.isProxied(url));
+    const entries = direct.map(async (endpoint) =>
+      (await this.#ports.addressesOf(endpoint.url)).map((address) => [address, endpoint] as const),
+    );
+    return new Map((await Promise.all(entries)).flat());
+  }
+
+  /** True when a connection was closed that had not been before. */
+  async #close(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<boolean> {
+    const { inode, state } = socket;
+    const attempts = this.#attempts.get(inode) ?? 0;
+    this.#attempts = new Map(this.#attempts).set(inode, attempts + 1);
+    // Whether it went away shows after another while.
+    this.#looks = new Map([...this.#looks].filter(([seen]) => seen !== inode));
+    if (attempts >= MOST_ATTEMPTS) {
+      this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");
+      return false;
+    }
+    if (attempts === 0 && state === "ESTAB" && (await this.#ports.endSocket(pid, socket))) return true;
+    return (await this.#ports.abortSocket(socket, signal)) && attempts === 0;
+  }
+
+  #tellImpossible(because: string): void {
+    if (this.#told.has(because)) return;
+    this.#told.add(because);
+    this.#ports.emit({ kind: "freeingImpossible", because });
+  }
+}
+
+function keysOf({ hung, suspect, used }: HungEndpoints): readonly string[][] {
+  return [hung, suspect, used].map((endpoints) => endpoints.map(endpointKey));
+}

@@ -1,0 +1,35 @@
+// TCP connections of this host as `ss` of iproute2 prints them: `ss -HOtnei`, one line a connection. /proc/net/tcp
+// has the addresses and the inode too, but not how much was received, which alone tells a slow download from a
+// hanging one.
+
+/** One connection; addresses as `ss` prints and takes them: "127.0.0.1:5000", "[::1]:5000". */
+export interface TcpSocket {
+  /** In the words of `ss`: "ESTAB", "SYN-SENT". */
+  readonly state: string;
+  readonly local: string;
+  readonly remote: string;
+  /** Names it as long as it lives; the links in /proc/PID/fd show it. */
+  readonly inode: string;
+  /** Payload since it was opened; keep-alive packets do not count. */
+  readonly bytesReceived: number;
+}
+
+/** Reads the output of `ss -HOtnei`. What no program holds any more has no inode and is left out. */
+export function parseSockets(output: string): TcpSocket[] {
+  return output.split("\n").flatMap((line) => {
+    const [state, , , local, remote, ...details] = line.trim().split(/\s+/);
+    const inode = numberAfter("ino:", details);
+    if (state === undefined || local === undefined || remote === undefined || inode === null) return [];
+    return [{ state, local, remote, inode, bytesReceived: Number(numberAfter("bytes_received:", details) ?? 0) }];
+  });
+}
+
+/** The address and port in the notation of `ss`. */
+export function socketAddress(address: string, port: string): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function numberAfter(label: string, words: readonly string[]): string | null {
+  const value = words.find((word) => word.startsWith(label))?.slice(label.length) ?? "";
+  return /^\d+$/.test(value) && value !== "0" ? value : null;
+}

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parseSockets, socketAddress } from "../../src/core/tcp-socket.ts";
+
+const output = readFileSync(new URL("../fixtures/ss/iproute2-6.1.txt", import.meta.url), "utf8");
+
+test("parseSockets() reads what ss of Debian 12 prints, without what no program holds", () => {
+  assert.deepEqual(parseSockets(output), [
+    { state: "ESTAB", local: "127.0.0.1:53816", remote: "127.0.0.1:37745", inode: "285506", bytesReceived: 1381 },
+    { state: "ESTAB", local: "127.0.0.1:50226", remote: "127.0.0.1:34437", inode: "286231", bytesReceived: 0 },
+    { state: "SYN-SENT", local: "192.0.2.2:46436", remote: "192.0.2.1:5000", inode: "399917", bytesReceived: 0 },
+    { state: "ESTAB", local: "[::1]:53560", remote: "[::1]:38301", inode: "399916", bytesReceived: 5 },
+  ]);
+});
+
+for (const text of ["", "\n", "ESTAB", "Cannot open netlink socket: Permission denied"]) {
+  test(`parseSockets() finds no connection in ${JSON.stringify(text)}`, () => {
+    assert.deepEqual(parseSockets(text), []);
+  });
+}
+
+test("socketAddress() puts an IPv6 address in brackets", () => {
+  assert.equal(socketAddress("10.0.0.1", "5000"), "10.0.0.1:5000");
+  assert.equal(socketAddress("2001:db8::1", "443"), "[2001:db8::1]:443");
+});
