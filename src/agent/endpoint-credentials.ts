@@ -79,6 +79,8 @@ export class EndpointCredentials {
   choose(endpoint: Endpoint, containerdVersion: ContainerdVersion | null): CredentialState {
     const { auth, presented, problem, warnings } = this.#find(endpoint);
     const choice = chooseStrategy({ url: endpoint.url, credential: presented, answer: auth.answer, containerdVersion });
+    const isUseless = choice.kind === "impossible" && containerdVersion !== null;
+    auth.setTokensAreUseless(isUseless ? choice.because : null);
     return { endpoint, choice, problem, warnings: [...warnings, ...choice.warnings] };
   }
 

@@ -9,6 +9,7 @@ import type { ProxyEnvironment } from "../core/proxy.ts";
 import type { EndpointAuth } from "../registry/endpoint-auth.ts";
 import type { HttpClient } from "../registry/http-client.ts";
 import { type Authorize, ProbeClient } from "../registry/probe.ts";
+import { RequestFailure } from "../registry/request-failure.ts";
 import type { Following, ValidConfig } from "./agent-ports.ts";
 import { Prober, type ProberTarget } from "./prober.ts";
 import { tlsMaterialOf } from "./tls-material-of.ts";
@@ -62,10 +63,14 @@ export class Probing {
 
   // The credential joins at the last moment: a renewed token is no new target.
   #probe(target: ProberTarget, signal: AbortSignal): Promise<ProbeResult> {
-    const auth = this.#ports.authOf(this.#endpoint(target.key));
+    const endpoint = this.#endpoint(target.key);
+    const auth = this.#ports.authOf(endpoint);
     const authorization = auth.current()?.reveal() ?? null;
-    const authorize: Authorize = async ({ target: { authorization: sent } }, stop) =>
-      (await auth.authorize({ rejected: sent !== null, scopes: [] }, stop))?.reveal() ?? null;
+    const authorize: Authorize = async ({ target: { authorization: sent } }, stop) => {
+      const asked = auth.authorize({ rejected: sent !== null, scopes: [] }, stop);
+      const header = await (endpoint.role === "upstream" ? asked.catch(goOnWithoutCredential) : asked);
+      return header?.reveal() ?? null;
+    };
     return new ProbeClient({ client: this.#ports.client, authorize }).probe({ ...target, authorization }, signal);
   }
 
@@ -81,4 +86,11 @@ export class Probing {
     if (!endpoint) throw new Error(`Cannot find endpoint "${key}": it is not followed`);
     return endpoint;
   }
+}
+
+// A mirror is there for its credential's sake. An upstream that does not take ours still serves what is public, and
+// pods with secrets of their own: too much to leave pulls at a mirror that hangs.
+function goOnWithoutCredential(error: unknown): null {
+  if (error instanceof RequestFailure && error.reason === "unauthorized") return null;
+  throw error;
 }

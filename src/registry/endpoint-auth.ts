@@ -41,6 +41,7 @@ export class EndpointAuth {
   /** The answer no longer fits what the server does; it holds until there is a new one. */
   #stale = false;
   #held = new Map<string, HeldToken>();
+  #tokensAreUseless: string | null = null;
 
   constructor(options: EndpointAuthOptions) {
     this.#options = options;
@@ -60,6 +61,11 @@ export class EndpointAuth {
     if (!renewed || this.#answer.kind === "refused") this.#answer = { kind: "unknown" };
   }
 
+  /** Says why containerd cannot use tokens that this could get, so that a probe finds what a pull would; null: it can. */
+  setTokensAreUseless(because: string | null): void {
+    this.#tokensAreUseless = because;
+  }
+
   /** Asks the server what it takes, unless that is known. Throws RequestFailure where nobody answers. */
   async ask(signal: AbortSignal): Promise<AuthAnswer> {
     const { origin, send, nowMs } = this.#options;
@@ -74,7 +80,7 @@ export class EndpointAuth {
   /** The header that a request without scopes can carry at once; null where there is none, or none is needed. */
   current(): Secret | null {
     if (this.#answer.kind === "direct") return directAuthorization(this.#credential, this.#answer.scheme);
-    return this.#answer.kind === "bearer" ? this.#heldFor("") : null;
+    return this.#answer.kind === "bearer" && this.#tokensAreUseless === null ? this.#heldFor("") : null;
   }
 
   /**
@@ -97,6 +103,7 @@ export class EndpointAuth {
       case "direct":
         return directAuthorization(this.#credential, answer.scheme);
       case "bearer":
+        if (this.#tokensAreUseless !== null) throw new RequestFailure("unauthorized", this.#tokensAreUseless);
         return this.#heldFor(scopes.join(" ")) ?? this.#fetch(answer, scopes, signal);
       case "refused":
         throw new RequestFailure("unauthorized", `${answer.by} refuses our credential`);

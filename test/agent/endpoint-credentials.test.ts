@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { EndpointCredentials } from "../../src/agent/endpoint-credentials.ts";
+import { describeCredential, EndpointCredentials } from "../../src/agent/endpoint-credentials.ts";
 import type { Credential } from "../../src/core/credentials/credential.ts";
 import { Secret } from "../../src/core/credentials/secret.ts";
 import { headerOf } from "../../src/core/credentials/strategy.ts";
@@ -126,4 +126,26 @@ test("EndpointCredentials shows no secret however it is looked at", async () => 
     ];
     for (const view of views) assert.ok(![SECRET, JOE, "ya29"].some((secret) => view.includes(secret)), view);
   }
+});
+
+test("EndpointCredentials.authOf() knows nothing of an endpoint that was dropped, and does not fail", async () => {
+  const { credentials, chosen } = setUp();
+  await chosen();
+  await credentials.refresh([]);
+  assert.equal(credentials.authOf(endpoint()).current(), null);
+  assert.throws(() => credentials.choose(endpoint(), VERSION), /was not read/);
+});
+
+test("describeCredential() names the endpoint whose credential is refused, and what mends it", async () => {
+  const { credentials, state } = setUp(async ({ headers }) => ({
+    status: 401,
+    headers: { "www-authenticate": 'Basic realm="x"' },
+    body: Buffer.from(JSON.stringify(headers)),
+  }));
+  state.reading = good(joe);
+  await credentials.refresh([endpoint()]);
+  await credentials.ask(signal);
+  assert.deepEqual(describeCredential(credentials.choose(endpoint(), VERSION)), [
+    "Cannot authenticate at https://m.example: https://m.example refuses the credential; correct it in the file that holds it",
+  ]);
 });

@@ -260,3 +260,19 @@ test("EndpointAuth.authorize() says that a token server is failing, which is no 
   );
   assert.equal(auth.answer.kind, "unknown");
 });
+
+test("EndpointAuth.authorize() gets no token that containerd could not get", async () => {
+  await using workspace = await createWorkspace();
+  const { auth, tokens } = await setUp(workspace, tokenGuard);
+  auth.present(basic());
+  await auth.ask(signal);
+  auth.setTokensAreUseless("containerd is too old");
+  tokens.received.length = 0;
+  await assert.rejects(
+    auth.authorize({ rejected: false, scopes: [] }, signal),
+    (error) => error instanceof RequestFailure && error.reason === "unauthorized" && /too old/.test(error.message),
+  );
+  assert.deepEqual([auth.current(), tokens.received.length], [null, 0]);
+  auth.setTokensAreUseless(null);
+  assert.ok(await auth.authorize({ rejected: false, scopes: [] }, signal));
+});

@@ -193,3 +193,31 @@ test("statusExitCode() is 1 when something is down, rejected or not in effect", 
   assert.equal(statusExitCode(HEALTHY), 0);
   assert.deepEqual(worse.map(statusExitCode), [1, 1, 1]);
 });
+
+test("renderStatus() shows how credentials reach containerd, the upstream's too, and what is wrong with one", () => {
+  const direct = { kind: "header", because: "the registry takes basic credentials directly", problem: null } as const;
+  const lost = {
+    kind: "anonymous",
+    because: "no credential is configured",
+    problem: 'Cannot read "/x": gone',
+  } as const;
+  const status: Status = {
+    ...HEALTHY,
+    endpoints: [{ ...up, credential: direct }],
+    routes: HEALTHY.routes.map((route) => ({ ...route, upstreamCredential: lost })),
+  };
+  const text = renderStatus(status, plain);
+  assert.match(text, /^1 mirror up\n1 credential does not work\n/);
+  assert.ok(
+    text.endsWith(`
+CREDENTIAL
+https://172.18.0.20:5000/v2/team-a
+  in hosts.toml: the registry takes basic credentials directly
+https://registry-1.docker.io
+  Cannot read "/x": gone
+`),
+    text,
+  );
+  assert.equal(statusExitCode(status), 1);
+  assert.equal(statusExitCode({ ...status, routes: HEALTHY.routes }), 0);
+});
