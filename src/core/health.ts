@@ -2,6 +2,7 @@
 // while a state is about to change. Each change of a route costs pulls, so an endpoint that flaps earns its
 // way back: after each relapse it has to stay good twice as long before it counts as up.
 
+import { addLatency, findSlowness } from "./latency.ts";
 import type { ProbeSettings } from "./mirror-config.ts";
 import type { ProbeReason, ProbeResult } from "./probe-result.ts";
 
@@ -13,8 +14,10 @@ export interface EndpointHealth {
   /** Why it is down, or may turn out to be; null while up. */
   readonly reason: ProbeReason | null;
   readonly detail: string | null;
-  /** Of the last good probe. */
+  /** Of the last probe that was answered well. */
   readonly latencyMs: number | null;
+  /** Of the last few of them, oldest first. */
+  readonly latenciesMs: readonly number[];
   readonly certificateExpiresAtMs: number | null;
   /** Probes in a row that speak against the state; failed ones while it is unknown. */
   readonly streak: number;
@@ -38,6 +41,7 @@ export function unknownHealth(nowMs: number): EndpointHealth {
     reason: null,
     detail: null,
     latencyMs: null,
+    latenciesMs: [],
     certificateExpiresAtMs: null,
     streak: 0,
     goodSinceMs: null,
@@ -48,14 +52,20 @@ export function unknownHealth(nowMs: number): EndpointHealth {
 
 interface FoldContext {
   readonly settings: Pick<ProbeSettings, "fall" | "rise">;
+  /** What is slower than this is down; null or nothing where it is not asked for. */
+  readonly maxLatencyMs?: number | null;
   readonly nowMs: number;
 }
 
 /** Adds one probe to what is known; `nowMs` is when its result came. */
 export function foldProbe(health: EndpointHealth, result: ProbeResult, context: FoldContext): EndpointHealth {
   const certificateExpiresAtMs = result.certificateExpiresAtMs ?? health.certificateExpiresAtMs;
-  if (result.ok) return foldGood({ ...health, certificateExpiresAtMs, latencyMs: result.latencyMs }, context);
-  return foldBad({ ...health, certificateExpiresAtMs }, result, context);
+  if (!result.ok) return foldBad({ ...health, certificateExpiresAtMs }, result, context);
+  const { latencyMs } = result;
+  const latenciesMs = addLatency(health.latenciesMs, latencyMs);
+  const measured = { ...health, certificateExpiresAtMs, latencyMs, latenciesMs };
+  const slow = findSlowness(measured, context.maxLatencyMs ?? null);
+  return slow ? foldBad(measured, slow, context) : foldGood(measured, context);
 }
 
 /** How long an endpoint that is down has to stay good before it counts as up; 0 unless it relapsed. */
