@@ -1,14 +1,13 @@
 // Reads what the operator gave an endpoint to authenticate with, from the files that the config names.
 // A file, entry or helper that is missing is this endpoint's problem alone, and no exception: others go on.
 
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
 import { type FoundCredential, findCredential, parseDockerConfig } from "../core/credentials/docker-config.ts";
 import { googleKeyProblem, unwrapGoogleKey } from "../core/credentials/google-key.ts";
 import { Secret } from "../core/credentials/secret.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { askCredentialHelper, type HelperOptions } from "./credential-helper.ts";
+import { readSmallFile } from "./small-file.ts";
 
 /** An endpoint, as far as its credential's source goes. */
 export type CredentialOwner = Pick<Endpoint, "role" | "url" | "credentialPath" | "gcrKeyPath">;
@@ -77,30 +76,9 @@ function unread(problem: string, warning: string | null): CredentialReading {
 type CredentialFile = { readonly text: string; readonly warning: string | null } | { readonly problem: string };
 
 async function readCredentialFile(path: string): Promise<CredentialFile> {
-  try {
-    // Without O_NONBLOCK a pipe under that name would hold a thread for ever.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await file.stat();
-    if (stats.isDirectory()) return { problem: `Cannot read "${path}": it is a directory` };
-    if (!stats.isFile()) return { problem: `Cannot read "${path}": it is no regular file` };
-    const { mode, size } = stats;
-    if (size > MAX_BYTES) return { problem: `Cannot read "${path}": ${size} bytes are too many for a credential file` };
-    const readableByAll = (mode & 0o004) !== 0;
-    const warning = readableByAll ? `"${path}" holds credentials and every user can read it: chmod 0600` : null;
-    return { text: await file.readFile("utf8"), warning };
-  } catch (error) {
-    return { problem: `Cannot read "${path}": ${reasonOf(error)}` };
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file",
-  EACCES: "permission denied",
-  ENOTDIR: "a part of its path is no directory",
-  ELOOP: "its links lead in a circle",
-};
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-  return REASONS[code] ?? code;
+  const file = await readSmallFile(path, MAX_BYTES);
+  if ("problem" in file) return { problem: `Cannot read "${path}": ${file.problem}` };
+  const readableByAll = (file.mode & 0o004) !== 0;
+  const warning = readableByAll ? `"${path}" holds credentials and every user can read it: chmod 0600` : null;
+  return { text: file.text, warning };
 }

@@ -84,7 +84,7 @@ const PROBLEMS: [string, string | null, string][] = [
   [
     "a file that is far too long",
     " ".repeat(1_000_001),
-    'Cannot read "FILE": 1000001 bytes are too many for a credential file',
+    'Cannot read "FILE": 1000001 bytes are too many, expected at most 1000000',
   ],
 ];
 
