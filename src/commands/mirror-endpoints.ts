@@ -8,11 +8,11 @@ import { NO_CREDENTIAL } from "../core/credentials/credential.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { nodePaths } from "../core/node-paths.ts";
-import { readProxyEnvironment } from "../core/proxy.ts";
 import { compileRoutes, DEFAULT_REGISTRY, endpointsOf } from "../core/routes.ts";
 import { readCredential } from "../node/credential-source.ts";
 import { parsePushAddress } from "../push/push-address.ts";
-import { Distribution } from "../registry/distribution.ts";
+import type { Distribution } from "../registry/distribution.ts";
+import { connect } from "./connect.ts";
 import type { CommandContext, GlobalOptions } from "./context.ts";
 import type { RegistryFlags } from "./registry-flags.ts";
 import { UsageError } from "./usage-error.ts";
@@ -36,7 +36,6 @@ export interface MirrorEndpoints {
 export async function openMirrors(
   flags: RegistryFlags & GlobalOptions,
   context: CommandContext,
-  onWarning: (text: string) => void,
 ): Promise<MirrorEndpoints> {
   const { config: path } = nodePaths(flags.root, flags.config ?? null, null);
   const { config, issues, tlsFiles } = await loadConfig(path, context.nowMs());
@@ -47,17 +46,9 @@ export async function openMirrors(
   const open = async (endpoint: Endpoint): Promise<LookedAt> => {
     const { origin, namespace } = parsePushAddress(endpoint.url, { plainHttp: endpoint.url.startsWith("http:") });
     const { credential, problem, warning } = await readCredential(endpoint, { environment: context.env });
-    for (const text of [problem, warning]) if (text !== null) onWarning(text);
-    const registry = new Distribution({
-      origin,
-      credential: credential ?? NO_CREDENTIAL,
-      tls: tlsMaterialOf(endpoint.tls, tlsFiles),
-      proxy: readProxyEnvironment(context.env),
-      connections: flags.threads,
-      connectTimeoutMs: 10_000,
-      timeoutMs: flags.timeout * 1000,
-      onWarning,
-    });
+    for (const text of [problem, warning]) if (text !== null) context.stderr.write(`warning: ${text}\n`);
+    const tls = tlsMaterialOf(endpoint.tls, tlsFiles);
+    const registry = connect({ origin, credential: credential ?? NO_CREDENTIAL, tls }, flags, context);
     const named = routes.filter(({ registry: name }) => name !== DEFAULT_REGISTRY).map(({ registry: name }) => name);
     const own = routes.filter(({ mirrors: list }) => list.some(({ url }) => url === endpoint.url));
     const serves = (name: string): boolean =>

@@ -4,12 +4,13 @@ import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { NO_CREDENTIAL } from "../core/credentials/credential.ts";
 import { Secret } from "../core/credentials/secret.ts";
-import { readProxyEnvironment } from "../core/proxy.ts";
 import { askOnTerminal } from "../push/ask-user.ts";
-import { findPushCredential } from "../push/find-credential.ts";
+import { type AskUser, findPushCredential } from "../push/find-credential.ts";
 import { type PushAddress, parsePushAddress } from "../push/push-address.ts";
-import { Distribution, type DistributionOptions } from "../registry/distribution.ts";
+import type { Distribution } from "../registry/distribution.ts";
 import { RegistryError } from "../registry/registry-error.ts";
+import type { TlsMaterial } from "../registry/tls-material.ts";
+import { connect } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
 import type { RegistryFlags } from "./registry-flags.ts";
 import { UsageError } from "./usage-error.ts";
@@ -20,25 +21,19 @@ export interface OpenRegistry {
 }
 
 /** Connects to the registry that the flags name, and makes sure that it lets us in. Close it at the end. */
-export async function openRegistry(
-  flags: RegistryFlags,
-  context: CommandContext,
-  onWarning: (text: string) => void,
-): Promise<OpenRegistry> {
+export async function openRegistry(flags: RegistryFlags, context: CommandContext): Promise<OpenRegistry> {
   const address = readAddress(flags);
-  const base = await registryOptions(flags, { address, context, onWarning });
-  const password = await readPassword(flags, context.stdin);
-  const interactive = context.stdin.isTTY === true && context.stderr.isTTY === true;
+  const peer = { origin: address.origin, credential: NO_CREDENTIAL, tls: await readTls(flags) };
   const credential = await findPushCredential({
     url: `${address.origin}/v2/${address.namespace}`,
     needed: flags.needCredential && flags.registryCredential,
     username: flags.username ?? null,
-    password,
+    password: await readPassword(flags, context.stdin),
     env: context.env,
-    ask: interactive ? askOnTerminal({ input: context.stdin, output: context.stderr, signal: context.signal }) : null,
-    isAsked: () => wantsCredential(base, context.signal),
+    ask: findUser(context),
+    isAsked: () => wantsCredential(connect(peer, flags, context), context.signal),
   });
-  const registry = new Distribution({ ...base, credential });
+  const registry = connect({ ...peer, credential }, flags, context);
   try {
     await registry.ping(context.signal);
   } catch (error) {
@@ -46,6 +41,12 @@ export async function openRegistry(
     throw error;
   }
   return { address, registry };
+}
+
+/** Questions need somebody who sees them and somebody who answers. */
+function findUser({ stdin, stderr, signal }: CommandContext): AskUser | null {
+  const interactive = stdin.isTTY === true && stderr.isTTY === true;
+  return interactive ? askOnTerminal({ input: stdin, output: stderr, signal }) : null;
 }
 
 function readAddress({ privateRegistry, plainHttp = false }: RegistryFlags): PushAddress {
@@ -57,25 +58,12 @@ function readAddress({ privateRegistry, plainHttp = false }: RegistryFlags): Pus
   }
 }
 
-async function registryOptions(
-  flags: RegistryFlags,
-  { address, context, onWarning }: { address: PushAddress; context: CommandContext; onWarning: (text: string) => void },
-): Promise<DistributionOptions> {
-  const ca = flags.cacert ? await readFile(flags.cacert, "utf8") : null;
-  return {
-    origin: address.origin,
-    credential: NO_CREDENTIAL,
-    tls: { ca, clientCert: null, clientKey: null, insecureSkipVerify: flags.insecureSkipVerify ?? false },
-    proxy: readProxyEnvironment(context.env),
-    connections: flags.threads,
-    connectTimeoutMs: 10_000,
-    timeoutMs: flags.timeout * 1000,
-    onWarning,
-  };
+async function readTls({ cacert, insecureSkipVerify = false }: RegistryFlags): Promise<TlsMaterial> {
+  const ca = cacert ? await readFile(cacert, "utf8") : null;
+  return { ca, clientCert: null, clientKey: null, insecureSkipVerify };
 }
 
-async function wantsCredential(options: DistributionOptions, signal: AbortSignal): Promise<boolean> {
-  const anonymous = new Distribution(options);
+async function wantsCredential(anonymous: Distribution, signal: AbortSignal): Promise<boolean> {
   try {
     await anonymous.ping(signal);
     return false;

@@ -23,14 +23,14 @@ Run it again after a failure or Ctrl-C: what is at the registry is not sent twic
 /** Adds `push images`, and `images push` as the private mode's manuals spell it. */
 export function definePushImages(program: Command, context: CommandContext): void {
   const push = program.commands.find((command) => command.name() === "push") ?? program.command("push");
-  push.description("Loads an image package into a private registry");
+  push.description("loads an image package into a private registry");
   define(push.command("images"), context);
   define(program.command("images", { hidden: true }).command("push"), context);
 }
 
 function define(command: Command, context: CommandContext): void {
   addRegistryFlags(addPackageFlags(command))
-    .description("Pushes every image of a package into a private registry")
+    .description("pushes every image of a package into a private registry")
     .addOption(
       new Option("--on-existing-tag <what>", "when a tag is there with other content")
         .choices(["overwrite", "skip", "error"])

@@ -2,18 +2,15 @@
 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { checkSignature } from "../push/check-signature.ts";
 import { dryRun } from "../push/dry-run.ts";
 import { openJournal } from "../push/journal.ts";
 import { loadImages } from "../push/load-images.ts";
 import { openPackage } from "../push/open-package.ts";
 import { type PlanProblem, type PushPlan, planPush } from "../push/plan.ts";
-import type { OnPushEvent } from "../push/push-event.ts";
-import { openSession, type PushSession } from "../push/push-session.ts";
 import { runPush } from "../push/run-push.ts";
 import { type ProgressDisplay, showProgress } from "../push/show-progress.ts";
-import { Gate } from "../registry/gate.ts";
+import { startSession } from "./connect.ts";
 import { type CommandContext, EXIT } from "./context.ts";
 import { type OpenRegistry, openRegistry } from "./open-registry.ts";
 import { packagePath, planOptions } from "./package-flags.ts";
@@ -30,7 +27,7 @@ export async function pushImages(
   const { signal } = context;
   if (flags.publicKey !== undefined) await checkSignature(path, flags.publicKey, signal);
   const warn = (text: string): void => void context.stderr.write(`warning: ${text}\n`);
-  const { address, registry } = await openRegistry(flags, context, warn);
+  const { address, registry } = await openRegistry(flags, context);
   try {
     const images = await openPackage(path, { workdir: flags.workdir ?? tmpdir(), signal });
     try {
@@ -81,7 +78,7 @@ async function push(plan: PushPlan, pushing: Pushing, display: ProgressDisplay):
   const { onExistingTag, keepGoing = false, recheck = false } = flags;
   try {
     const options = { journal, onExistingTag, keepGoing, recheck };
-    await runPush(makeSession(pushing, display.onEvent), plan.images, options);
+    await runPush(startSession(open.registry, flags, { context, onEvent: display.onEvent }), plan.images, options);
   } catch (error) {
     if (!context.signal.aborted) throw error;
   } finally {
@@ -91,10 +88,7 @@ async function push(plan: PushPlan, pushing: Pushing, display: ProgressDisplay):
 
 async function showDryRun(plan: PushPlan, pushing: Pushing): Promise<number> {
   const { context, open, flags } = pushing;
-  const result = await dryRun(
-    makeSession(pushing, () => undefined),
-    plan.images,
-  );
+  const result = await dryRun(startSession(open.registry, flags, { context, onEvent: () => undefined }), plan.images);
   const json = flags.output === "json";
   context.stdout.write(
     json ? `${JSON.stringify({ ...result, problems: plan.problems })}\n` : renderDryRun(result, plan, open),
@@ -106,21 +100,6 @@ function startDisplay({ flags, context }: Pushing): ProgressDisplay {
   const { stdout, nowMs } = context;
   const style = flags.output === "json" ? "json" : stdout.isTTY ? "live" : "lines";
   return showProgress({ style, output: stdout, nowMs });
-}
-
-function makeSession({ flags, context, open }: Pushing, onEvent: OnPushEvent): PushSession {
-  const wait = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });
-  return openSession({
-    registry: open.registry,
-    gate: new Gate({ limit: flags.threads, nowMs: context.nowMs, wait }),
-    retries: flags.retries,
-    backoffMs: 500,
-    stallTimeoutMs: flags.timeout * 1000,
-    finishTimeoutMs: Math.max(flags.timeout * 1000, 600_000),
-    onEvent,
-    wait,
-    signal: context.signal,
-  });
 }
 
 function problemResult({ image, message }: PlanProblem) {

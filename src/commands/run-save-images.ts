@@ -1,18 +1,14 @@
 // What `save images` does: a session with every registry of the list, then one package.
 
 import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
-import { NO_CREDENTIAL } from "../core/credentials/credential.ts";
-import { readProxyEnvironment } from "../core/proxy.ts";
 import { findPushCredential } from "../push/find-credential.ts";
 import { formatBytes, formatCount } from "../push/format-amount.ts";
-import { openSession, type PushSession } from "../push/push-session.ts";
+import type { PushSession } from "../push/push-session.ts";
 import { fetchForSave, packageFiles } from "../push/save-images.ts";
 import { parsePlatform } from "../push/select-platforms.ts";
 import { parseImageList } from "../push/wanted-images.ts";
 import { formatOfName, writePackage } from "../push/write-package.ts";
-import { Distribution } from "../registry/distribution.ts";
-import { Gate } from "../registry/gate.ts";
+import { connect, startSession } from "./connect.ts";
 import { type CommandContext, EXIT } from "./context.ts";
 import type { SaveFlags } from "./save-images.ts";
 import { UsageError } from "./usage-error.ts";
@@ -72,28 +68,11 @@ async function openSource(registry: string, flags: SaveFlags, context: CommandCo
   const url = registry === "docker.io" ? "https://docker.io" : origin;
   const wish = { url, needed: true, username: null, password: null, env: context.env, ask: null };
   const credential = await findPushCredential({ ...wish, isAsked: async () => false });
-  const distribution = new Distribution({
-    origin,
-    credential: credential ?? NO_CREDENTIAL,
-    tls: { ca, clientCert: null, clientKey: null, insecureSkipVerify: flags.insecureSkipVerify ?? false },
-    proxy: readProxyEnvironment(context.env),
-    connections: flags.threads,
-    connectTimeoutMs: 10_000,
-    timeoutMs: flags.timeout * 1000,
-    onWarning: (text) => context.stderr.write(`warning: ${text}\n`),
-  });
-  const wait = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });
-  return openSession({
-    registry: distribution,
-    gate: new Gate({ limit: flags.threads, nowMs: context.nowMs, wait }),
-    retries: flags.retries,
-    backoffMs: 500,
-    stallTimeoutMs: flags.timeout * 1000,
-    finishTimeoutMs: flags.timeout * 1000,
+  const tls = { ca, clientCert: null, clientKey: null, insecureSkipVerify: flags.insecureSkipVerify ?? false };
+  return startSession(connect({ origin, credential, tls }, flags, context), flags, {
+    context,
     onEvent: (event) => {
       if (event.kind === "retry") context.stderr.write(`${event.message}; trying again\n`);
     },
-    wait,
-    signal: context.signal,
   });
 }

@@ -2,7 +2,6 @@
 
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { formatImageName } from "../core/image-name.ts";
 import { checkSignature } from "../push/check-signature.ts";
 import { passesGlobs } from "../push/glob.ts";
@@ -10,10 +9,9 @@ import { loadImages } from "../push/load-images.ts";
 import { openPackage } from "../push/open-package.ts";
 import { planPush } from "../push/plan.ts";
 import { mirrorRepository } from "../push/push-address.ts";
-import { openSession } from "../push/push-session.ts";
 import { type Finding, ImageVerifier, type WantedImage } from "../push/verify-image.ts";
 import { type NamedWish, parseImageList, wishesOfNode } from "../push/wanted-images.ts";
-import { Gate } from "../registry/gate.ts";
+import { startSession } from "./connect.ts";
 import { type CommandContext, EXIT } from "./context.ts";
 import { type LookedAt, openMirrors } from "./mirror-endpoints.ts";
 import { openRegistry } from "./open-registry.ts";
@@ -35,8 +33,7 @@ export async function verifyImages(
   context: CommandContext,
 ): Promise<number> {
   checkSources(flags, positional);
-  const warn = (text: string): void => void context.stderr.write(`warning: ${text}\n`);
-  const { endpoints, socket } = await openEndpoints(flags, context, warn);
+  const { endpoints, socket } = await openEndpoints(flags, context);
   try {
     const wishes = await readWishes(flags, { positional, context, socket });
     const found: ImageFinding[] = [];
@@ -65,16 +62,12 @@ interface Endpoints {
   readonly socket: string | null;
 }
 
-async function openEndpoints(
-  flags: VerifyFlags,
-  context: CommandContext,
-  warn: (text: string) => void,
-): Promise<Endpoints> {
+async function openEndpoints(flags: VerifyFlags, context: CommandContext): Promise<Endpoints> {
   if (flags.privateRegistry === undefined) {
-    const { endpoints, config } = await openMirrors(flags, context, warn);
+    const { endpoints, config } = await openMirrors(flags, context);
     return { endpoints, socket: config.agent.containerd.socket };
   }
-  const { address, registry } = await openRegistry(flags, context, warn);
+  const { address, registry } = await openRegistry(flags, context);
   const { origin, namespace } = address;
   const url = namespace === "" ? origin : `${origin}/v2/${namespace}`;
   return { endpoints: [{ url, namespace, registry, serves: () => true }], socket: null };
@@ -129,18 +122,7 @@ interface Verifying {
 
 async function verifyAt(endpoint: LookedAt, wishes: readonly NamedWish[], verifying: Verifying): Promise<void> {
   const { flags, context, show } = verifying;
-  const wait = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });
-  const session = openSession({
-    registry: endpoint.registry,
-    gate: new Gate({ limit: flags.threads, nowMs: context.nowMs, wait }),
-    retries: flags.retries,
-    backoffMs: 500,
-    stallTimeoutMs: flags.timeout * 1000,
-    finishTimeoutMs: flags.timeout * 1000,
-    onEvent: () => undefined,
-    wait,
-    signal: context.signal,
-  });
+  const session = startSession(endpoint.registry, flags, { context, onEvent: () => undefined });
   const verifier = new ImageVerifier(session, { deep: flags.deep ?? false, platforms: planOptions(flags).platforms });
   const wanted = wishes.filter(({ name }) => endpoint.serves(name.registry)).map((wish) => wantedAt(endpoint, wish));
   await Promise.all(

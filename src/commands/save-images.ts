@@ -19,9 +19,9 @@ Example:
 
 /** Adds `save images`. */
 export function defineSaveImages(program: Command, context: CommandContext): void {
-  const save = program.command("save").description("Makes an image package out of registries");
+  const save = program.command("save").description("makes an image package out of registries");
   addConnectionFlags(save.command("images"))
-    .description("Saves the images of a list as one package, for push images elsewhere")
+    .description("saves the images of a list as one package, for push images elsewhere")
     .argument("[image...]", "images, in place of a list or besides it")
     .option("--list <file>", "the images to save, one a line; # starts a comment")
     .option("-o, --output <package>", "the package: .tar, .tar.xz, .tar.zst or .tar.gz")

@@ -22,9 +22,9 @@ Examples:
 
 /** Adds `verify images`. */
 export function defineVerifyImages(program: Command, context: CommandContext): void {
-  const verify = program.command("verify").description("Proves that a mirror holds what nodes will ask it for");
+  const verify = program.command("verify").description("proves that a mirror holds what nodes will ask it for");
   addRegistryFlags(addPackageFlags(verify.command("images")))
-    .description("Looks for every image of a package, a list or this node at the mirrors, as nodes ask for them")
+    .description("looks for every image of a package, a list or this node at the mirrors, as nodes ask for them")
     .option("--list <file>", "the images to look for, one a line")
     .option("--node", "looks for every image of mirrored registries that containerd has on this node")
     .option("--deep", "reads every byte and checks its digest")

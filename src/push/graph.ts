@@ -73,8 +73,8 @@ export function makeNode(bytes: Uint8Array, children: readonly ManifestNode[], b
   };
 }
 
-/** The digest of bytes, in an algorithm's own name: "sha256:…". */
-export function digestOf(bytes: Uint8Array, algorithm: string): string {
+/** In the algorithm's own name: "sha256:…". */
+function digestOf(bytes: Uint8Array, algorithm: string): string {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 

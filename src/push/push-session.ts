@@ -20,7 +20,6 @@ export interface SessionOptions {
   readonly retries: number;
   readonly backoffMs: number;
   readonly stallTimeoutMs: number;
-  /** A registry on an object store first copies what it got before it answers. */
   readonly finishTimeoutMs: number;
   readonly onEvent: OnPushEvent;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;

@@ -59,7 +59,7 @@ export async function surveyImages(
 }
 
 /** Each blob counts once, however many images share it: that is what goes over the wire. */
-export function countWork(surveyed: readonly Surveyed[]): {
+function countWork(surveyed: readonly Surveyed[]): {
   images: number;
   present: number;
   blobs: number;

@@ -19,8 +19,7 @@ export async function sniffFormat(content: FileContent): Promise<FileFormat> {
   return formatOf(await readStart(content));
 }
 
-/** Tells the format of bytes that start a file. */
-export function formatOf(start: Uint8Array): FileFormat {
+function formatOf(start: Uint8Array): FileFormat {
   const compression = MAGIC.find(([, magic]) => magic.every((byte, index) => start[index] === byte));
   if (compression) return compression[0];
   // The checksum and not the "ustar" magic: v7 tars have none.

@@ -12,11 +12,6 @@ const ACCEPT = [
   "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
 
-/** Put behind a mirror's paths, `ns` tells it whose image is meant, as containerd does. */
-export interface ReadOptions {
-  readonly ns: string | null;
-}
-
 export interface StoredManifest {
   readonly digest: string;
   readonly mediaType: string;

@@ -117,7 +117,7 @@ export class TokenSource {
 }
 
 /** The user and password that a credential amounts to for basic authentication; null if it is none. */
-export function basicOf(credential: Credential): Secret | null {
+function basicOf(credential: Credential): Secret | null {
   if (credential.kind === "basic") return basicAuthorization(credential.username, credential.password);
   if (credential.kind === "googleKey") return basicAuthorization("_json_key", credential.json);
   return null;
