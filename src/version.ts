@@ -1,7 +1,5 @@
 // The version of this program, from the one place that has it.
 
-import { readFileSync } from "node:fs";
+import packageJson from "../package.json" with { type: "json" };
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
-
-export const VERSION: string = version;
+export const VERSION: string = packageJson.version;

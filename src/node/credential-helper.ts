@@ -4,7 +4,7 @@
 // may hang or keep children that hold its pipes open, so it gets a process group of its own and a limit.
 
 import { kill } from "node:process";
-import { z } from "zod";
+import * as z from "zod";
 import type { Credential } from "../core/credentials/credential.ts";
 import { Secret } from "../core/credentials/secret.ts";
 

@@ -5,7 +5,7 @@
 // is put in here, also as the audience that the token server checks.
 
 import type { AuthClient, JWTInput } from "google-auth-library";
-import { z } from "zod";
+import * as z from "zod";
 import { Secret } from "../core/credentials/secret.ts";
 import type { Send } from "./send.ts";
 

@@ -1,7 +1,7 @@
 // Docker's token protocol (distribution, docs/spec/auth/token.md and oauth.md): what a token server is asked, and
 // what it answers. A user and a password go as basic authentication of a GET, a refresh token as a form.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { Credential } from "../core/credentials/credential.ts";
 import { basicAuthorization } from "../core/credentials/credential.ts";
 import { Secret } from "../core/credentials/secret.ts";

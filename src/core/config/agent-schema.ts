@@ -1,6 +1,6 @@
 // The `agent` section of the mirror config: everything that is ours and not bmctl's. All of it is optional.
 
-import { z } from "zod";
+import * as z from "zod";
 import {
   choice,
   count,

@@ -1,6 +1,6 @@
 // Zod's findings as issues with their places: one for every unknown key and every wrong value.
 
-import type { z } from "zod";
+import type * as z from "zod";
 import type { ConfigIssue } from "../config-issue.ts";
 import { type ConfigPath, renderConfigPath } from "./config-path.ts";
 import { quoteText } from "./describe-value.ts";

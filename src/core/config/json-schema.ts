@@ -1,7 +1,7 @@
 // The published JSON Schema of the mirror config, for completion and checks in editors. Draft 7 is what
 // they all know. Other people's documents in a cluster file are let through, as the agent skips them.
 
-import { z } from "zod";
+import * as z from "zod";
 import { configSchema } from "./schema.ts";
 
 /** The text of docs/mirror-agent.schema.json. */

@@ -1,6 +1,6 @@
 // Which keys the mirror config knows where, read from its schema, so that a new key needs no second list.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { ConfigPath } from "./config-path.ts";
 import { findNearestKey } from "./nearest-key.ts";
 import { configSchema } from "./schema.ts";

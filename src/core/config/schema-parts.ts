@@ -1,7 +1,7 @@
 // The kinds of values that the mirror config has. Each part says what it expects in words, for
 // messages, and as a pattern, for the published schema; the exact rules are in the parse functions.
 
-import { z } from "zod";
+import * as z from "zod";
 import { describeKind, describeValue, quoteText } from "./describe-value.ts";
 import { DURATION_PATTERN, type DurationBounds, parseDuration } from "./duration.ts";
 import { ENDPOINT_PATTERN, parseEndpointUrl } from "./endpoint-url.ts";

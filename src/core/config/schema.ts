@@ -2,7 +2,7 @@
 // The keys outside `agent` are bmctl's (cluster-config-ref, "Credentials" and "Registry mirror"); bmctl's
 // templates leave them empty, so null, "" and false mean "not set" wherever bmctl takes them so.
 
-import { z } from "zod";
+import * as z from "zod";
 import { agentSchema, mirrorProbeKeys } from "./agent-schema.ts";
 import { duration, endpoint, flag, hosts, list, path, registry, section } from "./schema-parts.ts";
 

@@ -3,7 +3,7 @@
 // before the store, the store before "auths"; "auth" before "username"), containers-auth.json(5) (keys
 // with a path, the longest fits best). Messages never quote the file: JSON.parse's own do.
 
-import { z } from "zod";
+import * as z from "zod";
 import { type Credential, NO_CREDENTIAL } from "./credential.ts";
 import { addressFit, DOCKER_HUB_KEY, hostAndPort, parseRegistryAddress } from "./registry-address.ts";
 import { Secret } from "./secret.ts";

@@ -2,7 +2,7 @@
 // also take the key itself as password of the user "_json_key" (or "_json_key_base64"): a key that lives
 // for years. It is recognised, so that only short-lived tokens made with it leave this program.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { Credential } from "./credential.ts";
 import { Secret } from "./secret.ts";
 
