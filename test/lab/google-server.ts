@@ -43,8 +43,7 @@ export async function startGoogleServer(workspace: Workspace, tls: KeyPair | nul
     if (aud !== `${server.url}/token`) return `Invalid audience ${aud}`;
     return scope?.includes("devstorage.read_only") ? null : `Invalid scope ${scope}`;
   };
-  const state: GoogleServer = {
-    ...server,
+  const state: GoogleServer = Object.assign(server, {
     keyJson: JSON.stringify({
       type: "service_account",
       project_id: "lab",
@@ -56,7 +55,7 @@ export async function startGoogleServer(workspace: Workspace, tls: KeyPair | nul
     lifetimeS: 3600,
     failing: false,
     tokens,
-    admits: (token) => (expiries.get(token) ?? 0) > Date.now(),
-  };
+    admits: (token: string) => (expiries.get(token) ?? 0) > Date.now(),
+  });
   return state;
 }

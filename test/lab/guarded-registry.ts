@@ -74,7 +74,7 @@ export async function startGuardedRegistry(
     response.writeHead(200, { "Content-Type": file.type, "Content-Length": file.body.length, ...digest });
     response.end(request.method === "HEAD" ? undefined : file.body);
   });
-  const state: GuardedRegistry = { ...server, guard: options.guard };
+  const state: GuardedRegistry = Object.assign(server, { guard: options.guard });
   return state;
 }
 

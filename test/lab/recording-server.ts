@@ -24,6 +24,8 @@ export interface RecordingServer {
   /** "https://127.0.0.1:40123" */
   readonly url: string;
   readonly received: Received[];
+  /** Where a request is sent on to (307); null: it is answered here. */
+  redirect: (request: Received) => string | null;
   close(): Promise<void>;
 }
 
@@ -36,24 +38,24 @@ export async function startRecordingServer(
   respond: Respond,
 ): Promise<RecordingServer> {
   const received: Received[] = [];
-  const listen = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const request = await readRequest(message);
-    received.push(request);
-    await respond(request, response);
-  };
-  const server = tls === null ? createServer(listen) : createTlsServer({ ...tls }, listen);
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
   const close = async (): Promise<void> => {
     server.closeAllConnections();
     server.close();
   };
-  workspace.onEnd(close);
-  return {
-    url: `http${tls === null ? "" : "s"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    received,
-    close,
+  const recording = { url: "", received, redirect: (_: Received): string | null => null, close };
+  const listen = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const request = await readRequest(message);
+    received.push(request);
+    const place = recording.redirect(request);
+    if (place === null) await respond(request, response);
+    else response.writeHead(307, { Location: place }).end();
   };
+  const server = tls === null ? createServer(listen) : createTlsServer({ ...tls }, listen);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  workspace.onEnd(close);
+  recording.url = `http${tls === null ? "" : "s"}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return recording;
 }
 
 async function readRequest(message: IncomingMessage): Promise<Received> {

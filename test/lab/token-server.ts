@@ -52,16 +52,15 @@ export async function startTokenServer(
     response.setHeader("Content-Type", "application/json");
     response.end(JSON.stringify({ token, access_token: token, expires_in: state.lifetimeS }));
   });
-  const state: TokenServer = {
-    ...server,
+  const state: TokenServer = Object.assign(server, {
     realm: `${server.url}/token`,
     service: SERVICE,
     signerCert: signer.cert,
     account,
     lifetimeS: 60,
-    issue: (...scopes) => makeToken(signer, { scopes, lifetimeS: 600 }),
-    admits: (token) => (expiries.get(token) ?? 0) > Date.now(),
-  };
+    issue: (...scopes: string[]) => makeToken(signer, { scopes, lifetimeS: 600 }),
+    admits: (token: string) => (expiries.get(token) ?? 0) > Date.now(),
+  });
   return state;
 }
 
