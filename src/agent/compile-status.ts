@@ -1,5 +1,6 @@
 // From what the agent knows to what status.json says.
 
+import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import { renderContainerdVersion } from "../core/containerd-config/versions.ts";
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import { distinct, type RouteDecision } from "../core/routes.ts";
@@ -27,12 +28,18 @@ export function compileStatus(view: AgentView, { configPath, nowMs }: { configPa
 
 function compileContainerd({ node }: AgentView): StatusContainerd {
   const version = node?.containerdVersion ?? null;
+  const takeover = node?.takeover ?? null;
   return {
     version: version && renderContainerdVersion(version),
-    inEffect: node?.takeover.kind === "settled",
-    restartOwed: node?.takeover.kind === "change" && node.takeover.restart === "owed",
-    lastRestartAt: null,
+    inEffect: takeover?.inEffect ?? false,
+    problem: takeover && !takeover.inEffect ? describeProblem(takeover.plan) : null,
+    restartOwed: takeover?.restartOwed ?? false,
+    lastRestartAt: takeover?.lastRestartAtMs ? iso(takeover.lastRestartAtMs) : null,
   };
+}
+
+function describeProblem(plan: TakeoverPlan): string {
+  return plan.kind === "refused" ? `${plan.because}; ${plan.mend}` : plan.because;
 }
 
 // An upstream is listed where it is in use: while it is not probed, its state would say nothing.

@@ -4,6 +4,7 @@
 import { findHungEndpoints } from "../core/hung-endpoints.ts";
 import { makeFolder } from "../node/files.ts";
 import { acquireLock, type Lock } from "../node/lock.ts";
+import { MAX_SPREAD_MS } from "../node/restart.ts";
 import { createSdNotify, type SdNotify } from "../node/sd-notify.ts";
 import { readHealth, writeHealth, writeLastGood } from "../node/state.ts";
 import { FileWatch } from "../node/watch.ts";
@@ -19,6 +20,8 @@ import { openFreePulls } from "./open-free-pulls.ts";
 import { PassLoop } from "./pass-loop.ts";
 import { Probing } from "./probing.ts";
 import { StatusFile } from "./status-file.ts";
+import { takeOver } from "./take-over.ts";
+import { TakeoverTask } from "./takeover-task.ts";
 
 export interface DaemonOptions {
   readonly root: string;
@@ -71,9 +74,11 @@ class Daemon {
   readonly #loop: PassLoop;
   readonly #probing: Probing;
   readonly #freeing: FreePulls;
+  readonly #takeover: TakeoverTask;
   readonly #status: StatusFile;
   readonly #watch: FileWatch;
   #watched = "";
+  #watchedNode = "";
 
   constructor(options: DaemonOptions, { host, service, known }: Parts) {
     this.#options = options;
@@ -95,6 +100,13 @@ class Daemon {
       socketPath: () => this.#socketPath(),
       emit: (event) => options.log.event(event),
     });
+    this.#takeover = new TakeoverTask({
+      takeOver: (config, stop) => takeOver(host, config, { spreadMs: this.#drawSpreadMs() }, stop),
+      emit: (event) => options.log.event(event),
+      requestPass: () => this.requestPass(),
+      isOurFault,
+      nowMs: options.nowMs,
+    });
     this.#probing = new Probing({
       client: host.client,
       authOf: (endpoint) => host.credentials.authOf(endpoint),
@@ -111,10 +123,11 @@ class Daemon {
   async run(): Promise<void> {
     const { signal } = this.#options;
     const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    await Promise.race([this.#loop.request(), stopped, this.#loop.failed]);
+    const ends = [stopped, this.#loop.failed, this.#takeover.failed];
+    await Promise.race([this.#loop.request(), ...ends]);
     if (signal.aborted) return;
     this.#service.ready(this.#summary());
-    await Promise.race([stopped, this.#loop.failed]);
+    await Promise.race(ends);
   }
 
   requestPass(): void {
@@ -125,6 +138,7 @@ class Daemon {
     this.#service.reloading();
     this.#options.log.event({ kind: "reloadAsked" });
     this.#agent.forgetFights();
+    this.#takeover.forget();
     await this.#loop.request();
     this.#service.ready(this.#summary());
   }
@@ -132,12 +146,22 @@ class Daemon {
   async close(): Promise<void> {
     this.#service.stopping();
     this.#host.close();
-    await Promise.all([this.#watch.close(), this.#probing.close(), this.#loop.close(), this.#freeing.close()]);
+    await Promise.all([
+      this.#watch.close(),
+      this.#probing.close(),
+      this.#loop.close(),
+      this.#freeing.close(),
+      this.#takeover.close(),
+    ]);
     await this.#status.close();
   }
 
+  // Files first: containerd starts with them. Where they are is known once containerd was asked: then they are watched.
   async #pass(): Promise<void> {
     await this.#agent.pass();
+    const { inForce, node } = this.#agent.view;
+    if (inForce && node) this.#takeover.consider(inForce.config, node.takeover);
+    if (inForce && JSON.stringify(this.#host.placesToWatch(inForce.config)) !== this.#watchedNode) this.requestPass();
     void this.#host.askRegistries();
     this.#service.watchdog();
   }
@@ -165,9 +189,10 @@ class Daemon {
   // What changed between reading a file and watching it would go unseen: what is newly watched is read again.
   async #loadConfig(): Promise<LoadedConfig> {
     const loaded = await this.#host.loadConfig();
-    const folders = loaded.config ? [this.#host.pathsOf(loaded.config).certsDir] : [];
-    const containerd = loaded.config ? [this.#host.pathsOf(loaded.config).containerdConfig] : [];
-    const watched = { files: [this.#host.paths.config, ...loaded.names, ...containerd], folders };
+    const config = loaded.config ?? this.#agent.view.inForce?.config;
+    const node = config ? this.#host.placesToWatch(config) : { files: [], folders: [] };
+    this.#watchedNode = JSON.stringify(node);
+    const watched = { ...node, files: [this.#host.paths.config, ...loaded.names, ...node.files] };
     if (JSON.stringify(watched) === this.#watched) return loaded;
     this.#watched = JSON.stringify(watched);
     this.#watch.setPaths(watched);
@@ -195,11 +220,20 @@ class Daemon {
     return summarise(compileStatus(this.#agent.view, { configPath: config, nowMs: this.#options.nowMs() }));
   }
 
-  // A mistake of ours must not be repeated every second; systemd starts the agent again from the beginning.
+  // With a root it is a containerd for trials, which belongs to no fleet.
+  #drawSpreadMs(): number {
+    return this.#options.root === "" ? Math.random() * MAX_SPREAD_MS : 0;
+  }
+
   #onFailure(error: unknown): "retry" | "throw" {
     if (this.#options.signal.aborted) return "retry";
-    if (!(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError) return "throw";
-    this.#options.log.event({ kind: "passFailed", message: error.message, retryInMs: RETRY_MS });
+    if (isOurFault(error)) return "throw";
+    this.#options.log.event({ kind: "passFailed", message: (error as Error).message, retryInMs: RETRY_MS });
     return "retry";
   }
+}
+
+// A mistake of ours must not be repeated every second; systemd starts the agent again from the beginning.
+function isOurFault(error: unknown): boolean {
+  return !(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError;
 }

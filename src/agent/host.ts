@@ -10,14 +10,17 @@ import type { MirrorConfig } from "../core/mirror-config.ts";
 import { type NodePaths, nodePaths } from "../core/node-paths.ts";
 import { type ProxyEnvironment, readProxyEnvironment } from "../core/proxy.ts";
 import { compileRoutes, endpointsOf } from "../core/routes.ts";
-import { makeFolder } from "../node/files.ts";
+import { makeFolder, removeTemporaries } from "../node/files.ts";
+import { Ledger } from "../node/ledger.ts";
 import { acquireLock } from "../node/lock.ts";
+import { RestartMemory } from "../node/restart-memory.ts";
+import type { WatchedPaths } from "../node/watch.ts";
 import { HttpClient } from "../registry/http-client.ts";
 import type { ValidConfig } from "./agent-ports.ts";
 import type { EndpointCredentials } from "./endpoint-credentials.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { openPerformers, removeLeftovers } from "./node-files.ts";
-import { NodeObserver } from "./node-observer.ts";
+import { type ContainerdLook, NodeObserver } from "./node-observer.ts";
 import { openCredentials } from "./open-credentials.ts";
 import { perform } from "./perform.ts";
 import type { CredentialOf, ObservedNode } from "./reconcile.ts";
@@ -35,6 +38,13 @@ export interface HostOptions {
 }
 
 const LOCK_WAIT_MS = 60_000;
+/** Another's takeover may wait for pulls, and for containerd twice. */
+const TAKEOVER_WAIT_MS = 300_000;
+
+interface Locked<T> {
+  readonly work: () => Promise<T>;
+  readonly signal: AbortSignal;
+}
 
 export class Host {
   readonly paths: NodePaths;
@@ -107,11 +117,48 @@ export class Host {
   }
 
   /** Does something that no other writer does at the same time. */
-  async underLock<T>(work: () => Promise<T>): Promise<T> {
+  underLock<T>(work: () => Promise<T>): Promise<T> {
+    return this.#underLock("pass.lock", LOCK_WAIT_MS, { work, signal: this.#stop.signal });
+  }
+
+  /** Asks containerd anew what it is and how it is configured. */
+  lookAtContainerd(config: MirrorConfig, signal: AbortSignal): Promise<ContainerdLook> {
+    return this.#observer.look(config, signal);
+  }
+
+  /** What may change on the node, as far as it is known where that is. */
+  placesToWatch(config: MirrorConfig): WatchedPaths {
+    const { certsDir, containerdConfig } = this.pathsOf(config);
+    const files = this.#observer.containerdFiles;
+    return { files: files.length > 0 ? files : [containerdConfig], folders: [certsDir] };
+  }
+
+  /** Does something with containerd's configuration that nobody else does at the same time. */
+  underTakeoverLock<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#underLock("takeover.lock", TAKEOVER_WAIT_MS, { work, signal });
+  }
+
+  /** What was done to containerd; only under the takeover's lock. */
+  async openRestartMemory(): Promise<RestartMemory> {
+    await makeFolder(this.paths.stateDir, 0o700);
+    const memory = await RestartMemory.open(this.paths.takeoverDir);
+    await removeTemporaries(this.paths.takeoverDir);
+    return memory;
+  }
+
+  /** Keeps a file before it is written over; `isOriginal`: as it is now, whatever was kept of it before. */
+  backUp(path: string, isOriginal: boolean): Promise<void> {
+    return this.underLock(async () => {
+      const ledger = await Ledger.open(this.paths.stateDir);
+      if (isOriginal) await ledger.forget(path);
+      await ledger.backUp(path);
+    });
+  }
+
+  async #underLock<T>(name: string, waitMs: number, { work, signal }: Locked<T>): Promise<T> {
     await makeFolder(this.paths.runDir);
-    const { holder } = this.#options;
-    const options = { waitMs: LOCK_WAIT_MS, holder, signal: this.#stop.signal };
-    await using _lock = await acquireLock(`${this.paths.runDir}/pass.lock`, options);
+    const options = { waitMs, holder: this.#options.holder, signal };
+    await using _lock = await acquireLock(`${this.paths.runDir}/${name}`, options);
     return await work();
   }
 

@@ -6,10 +6,17 @@ import { readHealth, writeLastGood } from "../node/state.ts";
 import type { ValidConfig } from "./agent-ports.ts";
 import type { Host } from "./host.ts";
 import { type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
+import { type TakeoverReport, takeOver } from "./take-over.ts";
 
 export type Prepared =
   | { readonly kind: "rejected"; readonly issues: readonly ConfigIssue[] }
   | { readonly kind: "planned"; readonly valid: ValidConfig; readonly node: ObservedNode; readonly plan: PassPlan };
+
+type Planned = Extract<Prepared, { kind: "planned" }>;
+
+export type Applied =
+  | Exclude<Prepared, Planned>
+  | (Planned & { readonly takeover: TakeoverReport; readonly after: ObservedNode });
 
 const ASK_TIMEOUT_MS = 5000;
 
@@ -30,8 +37,15 @@ export async function preparePass(host: Host, signal: AbortSignal): Promise<Prep
   return { kind: "planned", valid, node, plan: planPass({ config, tlsFiles, stateOf, out, credentialOf }, node) };
 }
 
-/** Does what the node needs; gives what was done. */
-export function applyPass(host: Host, signal: AbortSignal): Promise<Prepared> {
+/** Does what the node needs, its files first, so that containerd starts with them; gives what was done. */
+export async function applyPass(host: Host, signal: AbortSignal): Promise<Applied> {
+  const prepared = await applyFiles(host, signal);
+  if (prepared.kind === "rejected") return prepared;
+  const takeover = await takeOver(host, prepared.valid.config, { spreadMs: 0 }, signal);
+  return { ...prepared, takeover, after: await host.observe(prepared.valid.config) };
+}
+
+function applyFiles(host: Host, signal: AbortSignal): Promise<Prepared> {
   return host.underLock(async () => {
     const prepared = await preparePass(host, signal);
     if (prepared.kind === "rejected") return prepared;

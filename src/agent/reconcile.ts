@@ -3,7 +3,6 @@
 
 import type { Action } from "../core/action.ts";
 import { compileNode, type NodeFacts, type TlsFile, type WantFile } from "../core/compile-node.ts";
-import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
 import { headerOf } from "../core/credentials/strategy.ts";
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
@@ -11,6 +10,7 @@ import type { MirrorConfig } from "../core/mirror-config.ts";
 import { type NodeHave, planActions } from "../core/plan-actions.ts";
 import { compileRoutes, decideRoute, endpointsOf, type RouteDecision, type StateOf } from "../core/routes.ts";
 import type { CredentialState } from "./endpoint-credentials.ts";
+import type { TakeoverState } from "./takeover-state.ts";
 
 /** What a pass decides from, beside the node itself. */
 export interface PassInput {
@@ -33,7 +33,7 @@ export interface ObservedNode {
   /** The version that reads hosts.toml; null where none was found. */
   readonly containerdVersion: ContainerdVersion | null;
   /** What has to happen so that containerd reads our files. */
-  readonly takeover: TakeoverPlan;
+  readonly takeover: TakeoverState;
 }
 
 export interface PassPlan {

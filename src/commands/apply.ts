@@ -1,7 +1,9 @@
 // `apply`: one pass, then ends. For Ansible and image builds; beside a running daemon it waits for its turn.
 
 import type { Command } from "commander";
+import type { Applied } from "../agent/one-pass.ts";
 import type { Action } from "../core/action.ts";
+import type { EventText } from "../report/events.ts";
 import { type CommandContext, EXIT, type GlobalOptions } from "./context.ts";
 import { openHost, reportIssues } from "./pass-command.ts";
 
@@ -15,19 +17,25 @@ export function defineApply(program: Command, context: CommandContext): void {
 
 async function apply(global: GlobalOptions, context: CommandContext): Promise<void> {
   const { applyPass } = await import("../agent/one-pass.ts");
+  const { eventsOfTakeover } = await import("../agent/takeover-events.ts");
+  const { describeEvent } = await import("../report/events.ts");
   await using host = await openHost("apply", global, context);
   const applied = await applyPass(host, context.signal);
   if (applied.kind === "rejected") return reportIssues(applied.issues, { host, global, context });
   const { actions } = applied.plan;
-  const { takeover } = applied.node;
-  context.stdout.write(global.output === "json" ? renderJson(actions) : renderText(actions));
-  if (takeover.kind === "settled") return context.exit(EXIT.ok);
-  context.stderr.write(`containerd does not read these files yet: ${takeover.because}\n`);
+  const told = eventsOfTakeover(applied.takeover).map(describeEvent);
+  context.stdout.write(global.output === "json" ? renderJson(applied) : renderText(actions, told));
+  if (applied.after.takeover.inEffect) return context.exit(EXIT.ok);
+  const problems = told.filter(({ level }) => level !== "info").map(({ message }) => `${message}\n`);
+  context.stderr.write(problems.join(""));
   context.exit(EXIT.notOk);
 }
 
-function renderJson(actions: readonly Action[]): string {
-  return `${JSON.stringify({ schema: 1, done: actions.map(({ kind, path, because }) => ({ kind, path, because })) }, null, 2)}\n`;
+function renderJson({ plan, takeover, after }: Extract<Applied, { kind: "planned" }>): string {
+  const done = plan.actions.map(({ kind, path, because }) => ({ kind, path, because }));
+  const { inEffect, restartOwed } = after.takeover;
+  const outcome = takeover.outcome ?? takeover.resumed;
+  return `${JSON.stringify({ schema: 1, done, containerd: { inEffect, restartOwed, outcome } }, null, 2)}\n`;
 }
 
 const DONE: Record<Action["kind"], string> = {
@@ -37,7 +45,8 @@ const DONE: Record<Action["kind"], string> = {
   removeFile: "Removed",
 };
 
-function renderText(actions: readonly Action[]): string {
-  if (actions.length === 0) return "Nothing to change\n";
-  return actions.map(({ kind, path, because }) => `${DONE[kind]} ${path}: ${because}\n`).join("");
+function renderText(actions: readonly Action[], told: readonly EventText[]): string {
+  const files = actions.map(({ kind, path, because }) => `${DONE[kind]} ${path}: ${because}\n`);
+  const containerd = told.filter(({ level }) => level === "info").map(({ message }) => `${message}\n`);
+  return files.length + told.length === 0 ? "Nothing to change\n" : [...files, ...containerd].join("");
 }

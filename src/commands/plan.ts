@@ -20,6 +20,7 @@ async function plan(wantsExitCode: boolean, global: GlobalOptions, context: Comm
   const { compileCredential } = await import("../agent/compile-credential.ts");
   const { renderPlan } = await import("../report/plan-text.ts");
   const { renderCredentials } = await import("../report/render-credentials.ts");
+  const { entriesOfTakeover, renderTakeover, summariseTakeover } = await import("../report/render-takeover.ts");
   await using host = await openHost("plan", global, context);
   const prepared = await preparePass(host, context.signal);
   if (prepared.kind === "rejected") return reportIssues(prepared.issues, { host, global, context });
@@ -28,15 +29,20 @@ async function plan(wantsExitCode: boolean, global: GlobalOptions, context: Comm
     const credential = compileCredential(state);
     return credential === null ? [] : [{ endpoint: state.endpoint.url, role: state.endpoint.role, credential }];
   });
-  const json = { schema: 1, changes: actions.map(({ kind, path, because }) => ({ kind, path, because })), credentials };
+  const { plan: takeover } = prepared.node.takeover;
+  const changes = actions.map(({ kind, path, because }) => ({ kind, path, because }));
+  const json = { schema: 1, changes, containerd: summariseTakeover(takeover), credentials };
+  const entries = [...planEntries(prepared.plan), ...entriesOfTakeover(takeover)];
   const colour = wantsColour(context);
+  const restart = renderTakeover(takeover, { colour });
+  const rendered = entries.length === 0 && restart !== "" ? restart : renderPlan(entries, { colour }) + restart;
   const lines = renderCredentials(credentials, { colour }).map((line) => `${line}\n`);
   context.stdout.write(
     global.output === "json"
       ? `${JSON.stringify(json, null, 2)}\n`
-      : [renderPlan(planEntries(prepared.plan), { colour }), ...(lines.length > 0 ? ["\n"] : []), ...lines].join(""),
+      : [rendered, ...(lines.length > 0 ? ["\n"] : []), ...lines].join(""),
   );
-  context.exit(wantsExitCode && prepared.plan.actions.length > 0 ? EXIT.notOk : EXIT.ok);
+  context.exit(wantsExitCode && (actions.length > 0 || takeover.kind === "change") ? EXIT.notOk : EXIT.ok);
 }
 
 function planEntries({ actions, have }: PassPlan): PlanEntry[] {

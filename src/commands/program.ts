@@ -5,8 +5,10 @@ import { VERSION } from "../version.ts";
 import { defineApply } from "./apply.ts";
 import { defineCheck } from "./check.ts";
 import { type CommandContext, EXIT } from "./context.ts";
+import { defineMigrate } from "./migrate.ts";
 import { definePlan } from "./plan.ts";
 import { definePushImages } from "./push-images.ts";
+import { defineRestore } from "./restore.ts";
 import { defineRun } from "./run.ts";
 import { defineSaveImages } from "./save-images.ts";
 import { defineStatus } from "./status.ts";
@@ -18,6 +20,8 @@ const COMMANDS = [
   definePlan,
   defineApply,
   defineStatus,
+  defineMigrate,
+  defineRestore,
   definePushImages,
   defineVerifyImages,
   defineSaveImages,

@@ -6,6 +6,8 @@ export interface NodePaths {
   readonly config: string;
   readonly stateDir: string;
   readonly tlsDir: string;
+  /** What was done to containerd; a folder of its own, since nobody else may tidy it. */
+  readonly takeoverDir: string;
   readonly runDir: string;
   readonly status: string;
   readonly containerdConfig: string;
@@ -21,6 +23,7 @@ export function nodePaths(root: string, configFile: string | null, settings: Con
     config: configFile ?? `${root}/etc/mirror-agent/config.yaml`,
     stateDir,
     tlsDir: `${stateDir}/tls`,
+    takeoverDir: `${stateDir}/takeover`,
     runDir,
     status: `${runDir}/status.json`,
     containerdConfig: settings?.configPath ?? `${root}/etc/containerd/config.toml`,

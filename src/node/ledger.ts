@@ -56,6 +56,19 @@ export class Ledger {
     if (!kept) return;
     const content = await readFile(`${this.#stateDir}/${kept.backup}`);
     await writeFileAtomic(path, content, { mode: kept.mode, owner: kept });
+    await this.forget(path);
+  }
+
+  /** The original's text; null if none is kept. */
+  async readOriginal(path: string): Promise<string | null> {
+    const kept = this.#entries.get(path);
+    return kept ? readFile(`${this.#stateDir}/${kept.backup}`, "utf8") : null;
+  }
+
+  /** Drops the original, where the file on the node is the original again. */
+  async forget(path: string): Promise<void> {
+    const kept = this.#entries.get(path);
+    if (!kept) return;
     this.#entries.delete(path);
     await this.#save();
     await removeFile(`${this.#stateDir}/${kept.backup}`);

@@ -37,7 +37,8 @@ export async function planRestore(
     if ("because" in restored) refused.push({ path, because: restored.because });
     else if (restored.text !== oldText) {
       const edit: FileEdit = { path, oldText, newText: restored.text, undo: null, drops: [[]] };
-      changes.push(planChange(observed, edit, options.restart));
+      const isLoaded = !isStillOwed(observed, edit, remembered);
+      changes.push(planChange(observed, edit, { isLoaded, restart: options.restart }));
     }
   }
   return { changes, refused };
@@ -54,7 +55,9 @@ type Restored = { readonly text: string | null } | { readonly because: string };
 async function restoreText(path: string, { kept, oldText, readOriginal }: Restoring): Promise<Restored> {
   if (oldText === null) return { text: null };
   if (createHash("sha256").update(oldText).digest("hex") === kept.sha256) {
-    return { text: kept.created ? null : await readOriginal(path) };
+    if (kept.created) return { text: null };
+    const original = await readOriginal(path);
+    if (original !== null) return { text: original };
   }
   const undone = undoConfigPath(oldText, kept.undo);
   if (undone.kind === "refused") return undone;
@@ -62,12 +65,22 @@ async function restoreText(path: string, { kept, oldText, readOriginal }: Restor
   return { text: kept.created && text.trim() === "" ? null : text };
 }
 
-function planChange(observed: ObservedContainerd, edit: FileEdit, restart: "when-needed" | "never"): Change {
+// A restart that nobody has done yet is not needed any more: the running containerd never saw our value.
+function isStillOwed({ daemon }: ObservedContainerd, edit: FileEdit, { journal }: Remembered): boolean {
+  if (journal?.step !== "owed" || journal.daemon !== daemon?.identity) return false;
+  return journal.edit?.path === edit.path && journal.edit.oldText === edit.newText;
+}
+
+function planChange(
+  observed: ObservedContainerd,
+  edit: FileEdit,
+  { isLoaded, restart }: { isLoaded: boolean; restart: RestoreOptions["restart"] },
+): Change {
   const { daemon, config, version } = observed;
   const files = (config?.files ?? []).map((file) => (file.path === edit.path ? { ...file, text: edit.newText } : file));
   const wanted = version === null ? "" : resolveConfig(files, version).configPath;
   // A daemon that runs with the value that comes back needs no restart for it.
-  const needed = daemon !== null && wanted !== config?.configPath;
+  const needed = daemon !== null && isLoaded && wanted !== config?.configPath;
   const because = `"${edit.path}" is put back as it was before mirror-agent`;
   const key = `restore ${edit.path}`;
   const endsContainers = (daemon?.unit ?? null) !== null && daemon?.unit?.killMode !== "process";

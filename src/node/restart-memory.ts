@@ -61,6 +61,18 @@ export async function rememberInEffect(memory: RestartMemory, daemon: string, co
   await memory.update({ inEffect: { daemon, configPath } });
 }
 
+/** What is remembered cannot be read. */
+export class RestartMemoryError extends Error {
+  override readonly name = "RestartMemoryError";
+}
+
+/** What is remembered in `folder`, only to look at. */
+export async function readRemembered(folder: string): Promise<Remembered> {
+  const path = memoryPath(folder);
+  const text = await readTextIfThere(path);
+  return text === null ? NOTHING : parseRemembered(text, path);
+}
+
 /** Holds what is remembered, and writes every change through. */
 export class RestartMemory {
   readonly #path: string;
@@ -71,12 +83,10 @@ export class RestartMemory {
     this.#now = now;
   }
 
-  /** Opens it in `stateDir`. That it cannot be read is an error: a restart may be half done. */
-  static async open(stateDir: string): Promise<RestartMemory> {
-    await makeFolder(stateDir, 0o700);
-    const path = `${stateDir}/containerd.json`;
-    const text = await readTextIfThere(path);
-    return new RestartMemory(path, text === null ? NOTHING : parseRemembered(text, path));
+  /** Opens it in `folder`. That it cannot be read is an error: a restart may be half done. */
+  static async open(folder: string): Promise<RestartMemory> {
+    await makeFolder(folder, 0o700);
+    return new RestartMemory(memoryPath(folder), await readRemembered(folder));
   }
 
   get now(): Remembered {
@@ -91,14 +101,21 @@ export class RestartMemory {
   }
 }
 
+function memoryPath(folder: string): string {
+  return `${folder}/containerd.json`;
+}
+
 function parseRemembered(text: string, path: string): Remembered {
   try {
     const { schema, ...remembered } = JSON.parse(text) as { schema: number } & Remembered;
     if (schema === 1) return remembered;
   } catch (cause) {
-    throw new Error(`Cannot read "${path}": it is not JSON; mend it by hand, it says what was done to containerd`, {
-      cause,
-    });
+    throw new RestartMemoryError(
+      `Cannot read "${path}": it is not JSON; mend it by hand, it says what was done to containerd`,
+      {
+        cause,
+      },
+    );
   }
-  throw new Error(`Cannot read "${path}": it was written by a newer version of mirror-agent`);
+  throw new RestartMemoryError(`Cannot read "${path}": it was written by a newer version of mirror-agent`);
 }

@@ -26,7 +26,7 @@ export interface NodeOptions {
   /** A private folder, for trials. */
   readonly stateDir: string;
   readonly wanted: string;
-  readonly backUp: (path: string) => Promise<void>;
+  readonly backUp: RestartPorts["backUp"];
 }
 
 const RESTART_TIMEOUT_MS = 90_000;

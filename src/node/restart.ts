@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FileEdit } from "../core/containerd-config/find-edit.ts";
 import type { Change } from "../core/containerd-config/plan-takeover.ts";
 import { readTextIfThere, removeFile, statIfThere, writeFileAtomic } from "./files.ts";
-import { withEdit, withoutEdit, withoutRestored } from "./kept-edits.ts";
+import { holdsOurs, withEdit, withoutEdit, withoutRestored } from "./kept-edits.ts";
 import type { Journal, JournalEdit, RestartMemory, Step } from "./restart-memory.ts";
 import { isReplaced, waitForAnswer, waitForPulls } from "./restart-waits.ts";
 
@@ -22,8 +22,8 @@ export interface RestartPorts {
   countPulls(signal: AbortSignal): Promise<number>;
   /** Why the configuration, with this edit, would not load or would change more than it should; null if it is good. */
   findLoadProblem(edit: FileEdit | null, signal: AbortSignal): Promise<string | null>;
-  /** Keeps the file as it is, before our first change to it. */
-  backUp(path: string): Promise<void>;
+  /** Keeps the file before a change to it; `isOriginal`: as it is now, whatever was kept of it before. */
+  backUp(path: string, isOriginal: boolean): Promise<void>;
   /** Told before and after each effect; tests end the process here. */
   onStep?(step: string): void;
 }
@@ -103,7 +103,7 @@ const RESUME: {
 
 async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promise<void> {
   const { memory, ports } = run;
-  await ports.backUp(edit.path);
+  await ports.backUp(edit.path, !holdsOurs(memory.now.edits, edit));
   const stat = await statIfThere(edit.path);
   const owner = stat && { uid: stat.uid, gid: stat.gid };
   const { path, oldText, newText } = edit;

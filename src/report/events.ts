@@ -28,13 +28,12 @@ export type Event =
   | { readonly kind: "fileRemoved"; readonly path: string; readonly because: string }
   | { readonly kind: "driftRepaired"; readonly path: string }
   | { readonly kind: "fightStopped"; readonly path: string }
-  /** `found`: what config_path says now; null if it is not set. */
-  | {
-      readonly kind: "configPathMissing";
-      readonly configToml: string;
-      readonly certsDir: string;
-      readonly found: string | null;
-    }
+  /** containerd reads the routes from now on; `path`: the file that was changed for it, if any. */
+  | { readonly kind: "takeoverDone"; readonly path: string | null; readonly restarted: boolean }
+  | { readonly kind: "restartOwed"; readonly because: string }
+  | { readonly kind: "takeoverRefused"; readonly because: string; readonly mend: string }
+  /** `recovered`: whether containerd answers with the old configuration. */
+  | { readonly kind: "takeoverFailed"; readonly because: string; readonly recovered: boolean }
   | { readonly kind: "credentialProblem"; readonly message: string }
   /** `count`: connections of containerd to the endpoint that hung and were closed. */
   | { readonly kind: "pullsFreed"; readonly endpoint: NamedEndpoint; readonly count: number }
@@ -90,8 +89,14 @@ function describe(event: Event): readonly [Level, string] {
       return ["warn", `Repaired ${event.path}: something else had changed it`];
     case "fightStopped":
       return ["error", describeFight(event.path)];
-    case "configPathMissing":
-      return ["warn", describeConfigPath(event)];
+    case "takeoverDone":
+      return ["info", describeTakeover(event)];
+    case "restartOwed":
+      return ["warn", `containerd does not read the routes until you restart it: ${event.because}`];
+    case "takeoverRefused":
+      return ["warn", `containerd's configuration stays as it is: ${event.because}; ${event.mend}`];
+    case "takeoverFailed":
+      return ["error", describeFailure(event)];
     case "credentialProblem":
       return ["warn", `Credential: ${event.message}`];
     case "pullsFreed":
@@ -157,9 +162,15 @@ function describeFreed({ endpoint, count }: Event & { kind: "pullsFreed" }): str
   return `Closed ${humaniseCount(count, "connection")} of containerd to ${endpoint.url} that made no progress; the pulls go on elsewhere`;
 }
 
-function describeConfigPath({ configToml, certsDir, found }: Event & { kind: "configPathMissing" }): string {
-  const state = found === null ? "is not set" : `is "${found}"`;
-  return `containerd does not read the routes: config_path in ${configToml} ${state}; set it to "${certsDir}" and restart containerd`;
+function describeTakeover({ path, restarted }: Event & { kind: "takeoverDone" }): string {
+  const edited = path === null ? [] : [`set config_path in ${path}`];
+  const how = [...edited, restarted ? "containerd was restarted" : "no restart was needed"].join(", ");
+  return `containerd reads the routes: ${how}`;
+}
+
+function describeFailure({ because, recovered }: Event & { kind: "takeoverFailed" }): string {
+  const now = recovered ? "it runs with the old configuration" : "it does not answer now: look at it at once";
+  return `${because}; ${now}; this is not tried again until something changes`;
 }
 
 function describeExpiry({ of, leftMs }: { of: string; leftMs: number }): string {

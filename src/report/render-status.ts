@@ -62,10 +62,9 @@ function describeIssues({ config }: Status): string[] {
 
 function describeContainerd({ containerd }: Status): string {
   const version = containerd.version ?? "of unknown version";
-  if (containerd.restartOwed) return `${version}, does not read the routes until it is restarted`;
-  return containerd.inEffect
-    ? `${version}, reads the routes`
-    : `${version}, does not read the routes: config_path is not set`;
+  const problem = containerd.problem === null ? "" : `: ${escapeControl(containerd.problem)}`;
+  if (containerd.restartOwed) return `${version}, restart owed: it does not read the routes until then${problem}`;
+  return containerd.inEffect ? `${version}, reads the routes` : `${version}, does not read the routes${problem}`;
 }
 
 const STATE_COLOURS: Readonly<Record<StatusEndpoint["state"], Colour>> = {

@@ -27,6 +27,8 @@ export interface StatusContainerd {
   readonly version: string | null;
   /** Whether containerd reads the routes that the agent writes. */
   readonly inEffect: boolean;
+  /** Why it does not; null where it does. */
+  readonly problem: string | null;
   readonly restartOwed: boolean;
   readonly lastRestartAt: string | null;
 }

@@ -131,15 +131,40 @@ const ROWS: Record<string, readonly [event: Event, level: Level, message: string
     "error",
     "Gave up on /a: something else has changed it ten times in ten minutes; find out what writes it, then systemctl reload mirror-agent",
   ],
-  "configPathMissing, not set": [
-    { kind: "configPathMissing", configToml: "/c.toml", certsDir: "/certs.d", found: null },
-    "warn",
-    'containerd does not read the routes: config_path in /c.toml is not set; set it to "/certs.d" and restart containerd',
+  "takeoverDone with an edit": [
+    { kind: "takeoverDone", path: "/c.toml", restarted: true },
+    "info",
+    "containerd reads the routes: set config_path in /c.toml, containerd was restarted",
   ],
-  "configPathMissing, set elsewhere": [
-    { kind: "configPathMissing", configToml: "/c.toml", certsDir: "/certs.d", found: "/x" },
+  "takeoverDone without one": [
+    { kind: "takeoverDone", path: null, restarted: true },
+    "info",
+    "containerd reads the routes: containerd was restarted",
+  ],
+  "takeoverDone before containerd starts": [
+    { kind: "takeoverDone", path: "/c.toml", restarted: false },
+    "info",
+    "containerd reads the routes: set config_path in /c.toml, no restart was needed",
+  ],
+  restartOwed: [
+    { kind: "restartOwed", because: "it was changed" },
     "warn",
-    'containerd does not read the routes: config_path in /c.toml is "/x"; set it to "/certs.d" and restart containerd',
+    "containerd does not read the routes until you restart it: it was changed",
+  ],
+  takeoverRefused: [
+    { kind: "takeoverRefused", because: "k3s writes it", mend: "use registries.yaml" },
+    "warn",
+    "containerd's configuration stays as it is: k3s writes it; use registries.yaml",
+  ],
+  takeoverFailed: [
+    { kind: "takeoverFailed", because: "containerd did not come back", recovered: true },
+    "error",
+    "containerd did not come back; it runs with the old configuration; this is not tried again until something changes",
+  ],
+  "takeoverFailed for good": [
+    { kind: "takeoverFailed", because: "containerd did not come back", recovered: false },
+    "error",
+    "containerd did not come back; it does not answer now: look at it at once; this is not tried again until something changes",
   ],
   certificateExpiring: [
     { kind: "certificateExpiring", of: "https://m1:5000", leftMs: 12 * 86_400_000 },

@@ -45,7 +45,7 @@ const HEALTHY: Status = {
     issues: [],
     appliedAt: "2026-01-01T03:10:12.000Z",
   },
-  containerd: { version: "1.7.24", inEffect: true, restartOwed: false, lastRestartAt: null },
+  containerd: { version: "1.7.24", inEffect: true, problem: null, restartOwed: false, lastRestartAt: null },
   endpoints: [up],
   routes: [
     {
@@ -65,7 +65,7 @@ const BROKEN: Status = {
     state: "rejected",
     issues: [{ severity: "error", line: 3, column: 5, at: "", message: '"hots" is not a key, did you mean "hosts"' }],
   },
-  containerd: { ...HEALTHY.containerd, inEffect: false },
+  containerd: { ...HEALTHY.containerd, inEffect: false, problem: "config_path is not set" },
   endpoints: [
     up,
     down,

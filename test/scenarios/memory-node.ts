@@ -4,6 +4,7 @@
 import { Agent } from "../../src/agent/agent.ts";
 import type { AgentPorts, AgentView, Following } from "../../src/agent/agent-ports.ts";
 import type { CredentialState } from "../../src/agent/endpoint-credentials.ts";
+import type { TakeoverState } from "../../src/agent/takeover-state.ts";
 import type { Action } from "../../src/core/action.ts";
 import { parseConfig } from "../../src/core/config/parse-config.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
@@ -20,6 +21,15 @@ const withoutCredential = (endpoint: Endpoint): CredentialState => ({
   problem: null,
   warnings: [],
 });
+
+const SETTLED: TakeoverState = {
+  plan: { kind: "settled", because: "" },
+  inEffect: true,
+  isDue: false,
+  restartOwed: false,
+  lastRestartAtMs: null,
+  stamp: "",
+};
 
 /** The power went. */
 export class PowerCut extends Error {}
@@ -115,7 +125,7 @@ export class MemoryNode {
       certsDir: CERTS_DIR,
       tlsDir: "/var/lib/mirror-agent/tls",
       containerdVersion: { major: 1, minor: 7, patch: 24 },
-      takeover: { kind: "settled", because: "" } as const,
+      takeover: SETTLED,
     };
   }
 
