@@ -25,15 +25,16 @@ export interface NodeImage {
 /** The image that the operator names for a mirror; null if there is none of a registry that it mirrors. */
 export function promisedCanary({ hosts, probe }: Pick<Mirror, "hosts" | "probe">): Canary | null {
   if (probe.image === null) return null;
-  const { registry, repository, reference } = named(probe.image, hosts);
+  const { registry, repository, reference } = inFull(probe.image, hosts);
   return isMirrored(registry, hosts) ? { registry, repository, reference, isPromised: true } : null;
 }
 
 /** Images of a mirror's registries that this node has: the smallest first, always in the same order. */
 export function findCanaries(images: readonly NodeImage[], hosts: readonly Registry[]): Canary[] {
-  const bySize = [...images].sort((a, b) => a.size - b.size);
-  const names = bySize.flatMap(({ repoDigests }) => [...repoDigests].sort().map(parseImageName));
-  return names.flatMap((name) => {
+  const named = images.flatMap(({ repoDigests, size }) => repoDigests.map((text) => ({ text, size })));
+  const ordered = named.sort((a, b) => a.size - b.size || (a.text < b.text ? -1 : 1));
+  return ordered.flatMap(({ text }) => {
+    const name = parseImageName(text);
     if (name?.digest?.startsWith("sha256:") !== true || !isMirrored(name.registry, hosts)) return [];
     return [{ registry: name.registry, repository: name.repository, reference: name.digest, isPromised: false }];
   });
@@ -53,7 +54,7 @@ export function isUnfit({ isPromised }: Canary, reason: ProbeReason): boolean {
   return !isPromised && SAYS_ABSENT.has(reason);
 }
 
-function named(
+function inFull(
   { registry, repository, reference }: ProbeImage,
   hosts: readonly Registry[],
 ): ProbeImage & { registry: Registry } {

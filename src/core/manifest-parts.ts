@@ -1,6 +1,6 @@
 // What a manifest refers to, as far as a probe follows it (opencontainers/image-spec 1.1, Docker schema 2).
 
-import { z } from "zod";
+import * as z from "zod";
 
 const descriptor = z.object({
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),

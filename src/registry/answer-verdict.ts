@@ -15,7 +15,20 @@ export function judgeAnswer(answer: HttpAnswer, { authorized }: { authorized: bo
   const { status, headers } = answer;
   if (status >= 200 && status < 300) return judgeSuccess(answer);
   if (status === 401 && !authorized && headers["www-authenticate"] !== undefined) return { ok: true };
+  return judgeRefusal(answer, { authorized });
+}
+
+/** What an answer says that is not the one asked for. */
+export function judgeRefusal(
+  { status, headers }: Pick<HttpAnswer, "status" | "headers">,
+  { authorized }: { authorized: boolean },
+): Verdict & { readonly ok: false } {
   return { ok: false, reason: reasonOfStatus(status), detail: describeStatus(status, headers, authorized) };
+}
+
+/** Whether a body is a page for people. */
+export function isHtml({ headers, body }: Pick<HttpAnswer, "headers" | "body">): boolean {
+  return headers["content-type"]?.startsWith("text/html") === true || /^\s*</.test(body.toString("latin1", 0, 512));
 }
 
 /** The status in words of ours: a server's own could repeat a credential that it was sent. */
@@ -23,12 +36,10 @@ export function statusText(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`.trim();
 }
 
-function judgeSuccess({ status, headers, body }: HttpAnswer): Verdict {
+function judgeSuccess(answer: HttpAnswer): Verdict {
   // Quay answers "true" as text/html, with this header.
-  if (headers["docker-distribution-api-version"] !== undefined) return { ok: true };
-  const isHtml = headers["content-type"]?.startsWith("text/html") || /^\s*</.test(body.toString("latin1", 0, 512));
-  if (!isHtml) return { ok: true };
-  return { ok: false, reason: "not-a-registry", detail: `${statusText(status)} with an HTML page` };
+  if (answer.headers["docker-distribution-api-version"] !== undefined || !isHtml(answer)) return { ok: true };
+  return { ok: false, reason: "not-a-registry", detail: `${statusText(answer.status)} with an HTML page` };
 }
 
 const REASON_OF_STATUS: Readonly<Record<number, ProbeReason>> = {
@@ -48,7 +59,9 @@ function reasonOfStatus(status: number): ProbeReason {
 
 function describeStatus(status: number, headers: IncomingHttpHeaders, authorized: boolean): string {
   const text = statusText(status);
-  if (status === 401) return authorized ? `${text} to our credential` : `${text} without a challenge`;
+  if (status === 401 && authorized) return `${text} to our credential`;
+  if (status === 401)
+    return `${text} without a ${headers["www-authenticate"] === undefined ? "challenge" : "credential"}`;
   const retryAfter = headers["retry-after"];
   if (retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter)) return `${text}, retry after ${retryAfter} s`;
   return status >= 300 && status < 400 ? `${text} without a place to go` : text;

@@ -77,10 +77,10 @@ export class EndpointAuth {
     return this.#answer;
   }
 
-  /** The header that a request without scopes can carry at once; null where there is none, or none is needed. */
-  current(): Secret | null {
+  /** The header that a request with these scopes can carry at once; null where there is none, or none is needed. */
+  current(scopes: readonly string[] = []): Secret | null {
     if (this.#answer.kind === "direct") return directAuthorization(this.#credential, this.#answer.scheme);
-    return this.#answer.kind === "bearer" && this.#tokensAreUseless === null ? this.#heldFor("") : null;
+    return this.#answer.kind === "bearer" && this.#tokensAreUseless === null ? this.#heldFor(scopes.join(" ")) : null;
   }
 
   /**

@@ -9,7 +9,7 @@ import { type Parsed, parsed, problem } from "./parsed.ts";
 export const PROBE_IMAGE_PATTERN =
   /^[A-Za-z0-9[][A-Za-z0-9._/:[\]-]*(?::[A-Za-z0-9_][A-Za-z0-9._-]*|@[a-z0-9+._-]+:[0-9a-fA-F]+)$/;
 
-const NAMES_REGISTRY = /^(?:[^/]*[.:][^/]*|localhost)\//;
+const NAMES_REGISTRY = /^(?:[^/]*[.:A-Z][^/]*|localhost)\//;
 /** What bytes can be checked against; containerd knows sha512 too, but no registry is known to use it. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
