@@ -49,7 +49,7 @@ async function findMissing(session: PushSession, images: readonly PlannedImage[]
   const unique = [...new Map(places.map((place) => [`${place.repository}@${place.blob.digest}`, place])).values()];
   const found = new Set<string>();
   const ask = async ({ repository, blob }: { repository: string; blob: Blob }): Promise<void> => {
-    const question = { repository, digest: blob.digest, size: blob.size };
+    const question = { repository, digest: blob.digest, size: blob.size, ns: null, purpose: "push" } as const;
     const there = await attempt(session, PRIORITY.mount, () => hasBlob(session.registry, question, session.signal));
     if (there === true) found.add(blob.digest);
   };

@@ -21,7 +21,7 @@ export async function fetchImage(
   const manifests = new Map<string, Content>();
   const fetch = async (name: string): Promise<StoredManifest> => {
     const stored = await attempt(session, PRIORITY.manifest, () =>
-      getManifest(session.registry, { repository, reference: name }, session.signal),
+      getManifest(session.registry, { repository, reference: name, ns: null, purpose: "pull" }, session.signal),
     );
     if (stored === null) throw new Error(`Cannot read ${repository}:${name}: the registry does not have it`);
     manifests.set(stored.digest, inlineContent(stored.bytes));

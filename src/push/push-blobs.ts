@@ -68,7 +68,8 @@ export class BlobPusher {
     const { registry, signal, onEvent, stallTimeoutMs, finishTimeoutMs } = this.#session;
     const { digest, size, content } = blob;
     // A mount answers for itself; only an upload is worth a question first.
-    if (from === null && (await hasBlob(registry, { repository, digest, size }, signal)) === true) return "present";
+    const question = { repository, digest, size, ns: null, purpose: "push" } as const;
+    if (from === null && (await hasBlob(registry, question, signal)) === true) return "present";
     if (content === null) throw new Error(`Cannot push blob ${digest}: the package does not hold it`);
     onEvent({ kind: "blobStarted", digest, repository, size });
     // A socket takes the next piece only when it has written the last one, for pieces are larger than its own buffer.

@@ -18,7 +18,7 @@ export async function surveyImage(session: PushSession, image: PlannedImage): Pr
   const reference = image.tag ?? image.root.digest;
   const { registry, signal } = session;
   const digest = await attempt(session, PRIORITY.manifest, () =>
-    findManifest(registry, { repository: image.repository, reference }, signal),
+    findManifest(registry, { repository: image.repository, reference, ns: null, purpose: "push" }, signal),
   );
   if (digest === null) return { kind: "absent" };
   return digest === image.root.digest ? { kind: "present" } : { kind: "differs", digest };
@@ -44,7 +44,7 @@ export async function pushMissingReferrers(
 ): Promise<boolean> {
   let pushed = false;
   for (const referrer of image.referrers) {
-    const place = { repository: image.repository, reference: referrer.digest };
+    const place = { repository: image.repository, reference: referrer.digest, ns: null, purpose: "push" } as const;
     const found = await attempt(session, PRIORITY.manifest, () =>
       findManifest(session.registry, place, session.signal),
     );

@@ -17,7 +17,7 @@ export async function pushReferrer(
   const { subjectTaken } = await putManifest(registry, { repository, reference: digest, mediaType, bytes }, signal);
   if (subjectTaken || manifest.subject === null) return;
   const reference = manifest.subject.digest.replace(":", "-");
-  const stored = await getManifest(registry, { repository, reference }, signal);
+  const stored = await getManifest(registry, { repository, reference, ns: null, purpose: "push" }, signal);
   const listed = stored === null ? [] : readListed(stored.bytes);
   if (listed.some((entry) => entry.digest === digest)) return;
   const index = renderIndex([...listed, describe(referrer)]);

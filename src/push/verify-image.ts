@@ -101,7 +101,9 @@ export class ImageVerifier {
       for await (const _ of downloadBlob(registry, { blob, options: retries }, signal));
     };
     if (!this.#options.deep) {
-      const there = await attempt(this.#session, PRIORITY.mount, () => hasBlob(registry, blob, signal));
+      const there = await attempt(this.#session, PRIORITY.mount, () =>
+        hasBlob(registry, { ...blob, purpose: "pull" }, signal),
+      );
       return there === false ? `blob ${digest}` : null;
     }
     try {
@@ -122,7 +124,7 @@ export class ImageVerifier {
 
   #manifest(image: WantedImage, reference: string): Promise<StoredManifest | null> {
     const { registry, signal } = this.#session;
-    const place = { repository: image.repository, reference, ns: this.#ns(image) };
+    const place = { repository: image.repository, reference, ns: this.#ns(image), purpose: "pull" } as const;
     return attempt(this.#session, PRIORITY.manifest, () => getManifest(registry, place, signal));
   }
 

@@ -4,7 +4,7 @@
 //   the blob starts anew in a new session; distribution 3 and others answer 204 with a Range, and we go on from there.
 
 import type { BlobSource } from "./blob-source.ts";
-import { type Distribution, type Reply, scopeOf } from "./distribution.ts";
+import { type Distribution, type Purpose, type Reply, scopeOf } from "./distribution.ts";
 import { sendWatched, type Watch } from "./hashed-body.ts";
 import { headerText, isTemporary, RegistryError } from "./registry-error.ts";
 import { resolveLocation } from "./upload-location.ts";
@@ -22,10 +22,18 @@ export interface UploadOptions extends Watch {
   readonly finishTimeoutMs: number;
 }
 
+export interface BlobQuestion {
+  readonly repository: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly ns: string | null;
+  readonly purpose: Purpose;
+}
+
 /** Whether a repository has a blob; null if the registry does not say (some forbid the question to pushers). */
 export async function hasBlob(
   registry: Distribution,
-  { repository, digest, size, ns = null }: { repository: string; digest: string; size: number; ns?: string | null },
+  { repository, digest, size, ns, purpose }: BlobQuestion,
   signal: AbortSignal,
 ): Promise<boolean | null> {
   const reply = await registry.read(
@@ -33,7 +41,7 @@ export async function hasBlob(
       what: `ask for blob ${digest} in ${repository}`,
       method: "HEAD",
       url: `/v2/${repository}/blobs/${digest}${ns === null ? "" : `?ns=${encodeURIComponent(ns)}`}`,
-      scopes: [scopeOf(repository, "pull")],
+      scopes: [scopeOf(repository, purpose)],
       expected: [200, 403, 404],
     },
     signal,
@@ -93,7 +101,7 @@ async function startSession(
       method: "POST",
       // Without the last slash docker-registry redirects.
       url: `/v2/${target.repository}/blobs/uploads/`,
-      scopes: [scopeOf(target.repository, "pull,push")],
+      scopes: [scopeOf(target.repository, "push")],
       headers: { "content-length": "0" },
       expected: [202],
     },
@@ -115,7 +123,7 @@ async function tryMount(
     method: "POST",
     url: `/v2/${repository}/blobs/uploads/?${query}`,
     // Some token servers look at the first scope only, and without it nothing works.
-    scopes: [scopeOf(repository, "pull,push"), scopeOf(mountFrom, "pull")],
+    scopes: [scopeOf(repository, "push"), scopeOf(mountFrom, "pull")],
     headers: { "content-length": "0" },
     expected: [201, 202],
   } as const;
@@ -143,7 +151,7 @@ async function resumeOrThrow(upload: Upload, broken: RegistryError, signal: Abor
         what: `go on uploading blob ${blob.digest} to ${target.repository}`,
         method: "PATCH",
         url: upload.location,
-        scopes: [scopeOf(target.repository, "pull,push")],
+        scopes: [scopeOf(target.repository, "push")],
         headers: { "content-range": `${stored}-${blob.size - 1}` },
         expected: [201, 202, 204],
       },
@@ -166,7 +174,7 @@ async function finish(upload: Upload, start: number, signal: AbortSignal): Promi
     what: `upload blob ${blob.digest} to ${target.repository}`,
     method: "PUT",
     url,
-    scopes: [scopeOf(target.repository, "pull,push")],
+    scopes: [scopeOf(target.repository, "push")],
     headers: {},
     expected: [201, 204],
   } as const;
@@ -179,7 +187,7 @@ async function storedBytes({ registry, blob, target, location }: Upload, signal:
     what: `ask how far blob ${blob.digest} in ${target.repository} is`,
     method: "GET",
     url: location,
-    scopes: [scopeOf(target.repository, "pull,push")],
+    scopes: [scopeOf(target.repository, "push")],
     expected: [204],
   } as const;
   const reply = await registry.read(call, signal).catch(() => null);
@@ -193,7 +201,7 @@ async function cancelSession({ registry, blob, target, location }: Upload): Prom
     what: `cancel the upload of ${blob.digest}`,
     method: "DELETE",
     url: location,
-    scopes: [scopeOf(target.repository, "pull,push")],
+    scopes: [scopeOf(target.repository, "push")],
     expected: [200, 202, 204, 404],
   } as const;
   await registry.read(call, AbortSignal.timeout(2000)).catch(() => null);

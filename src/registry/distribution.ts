@@ -159,7 +159,11 @@ export class Distribution {
   }
 }
 
+/** "push" where a push asks: one token then does for all that it does in a repository. */
+export type Purpose = "pull" | "push";
+
 /** The scope of a request to one repository (distribution, auth/scope.md). */
-export function scopeOf(repository: string, actions: "pull" | "pull,push"): string {
+export function scopeOf(repository: string, purpose: Purpose): string {
+  const actions = purpose === "push" ? "pull,push" : "pull";
   return `repository:${repository}:${actions}`;
 }

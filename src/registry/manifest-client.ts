@@ -2,7 +2,7 @@
 // manifest that it has (tried); every run would then push everything again.
 
 import { createHash } from "node:crypto";
-import { type Distribution, scopeOf } from "./distribution.ts";
+import { type Distribution, type Purpose, scopeOf } from "./distribution.ts";
 import { headerText, RegistryError } from "./registry-error.ts";
 
 const ACCEPT = [
@@ -11,6 +11,15 @@ const ACCEPT = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
+
+export interface ManifestQuestion {
+  readonly repository: string;
+  /** Tag or digest. */
+  readonly reference: string;
+  /** Whose image a mirror is asked for; containerd puts it behind every path. */
+  readonly ns: string | null;
+  readonly purpose: Purpose;
+}
 
 export interface StoredManifest {
   readonly digest: string;
@@ -29,7 +38,7 @@ export interface ManifestToPut {
 /** The digest that a tag or digest stands for at the registry; null if there is none. */
 export async function findManifest(
   registry: Distribution,
-  { repository, reference, ns = null }: { repository: string; reference: string; ns?: string | null },
+  { repository, reference, ns, purpose }: ManifestQuestion,
   signal: AbortSignal,
 ): Promise<string | null> {
   const reply = await registry.read(
@@ -37,7 +46,7 @@ export async function findManifest(
       what: `ask for ${nameOf(repository, reference)}`,
       method: "HEAD",
       url: manifestPath(repository, reference) + query(ns),
-      scopes: [scopeOf(repository, "pull")],
+      scopes: [scopeOf(repository, purpose)],
       headers: { accept: ACCEPT },
       expected: [200, 404],
     },
@@ -45,18 +54,18 @@ export async function findManifest(
   );
   if (reply.status === 404) return null;
   const digest = headerText(reply.headers["docker-content-digest"]);
-  return digest ?? (await getManifest(registry, { repository, reference, ns }, signal))?.digest ?? null;
+  return digest ?? (await getManifest(registry, { repository, reference, ns, purpose }, signal))?.digest ?? null;
 }
 
 /** A manifest's bytes; null if there is none. Throws if a digest was asked for and the bytes have another. */
 export async function getManifest(
   registry: Distribution,
-  { repository, reference, ns = null }: { repository: string; reference: string; ns?: string | null },
+  { repository, reference, ns, purpose }: ManifestQuestion,
   signal: AbortSignal,
 ): Promise<StoredManifest | null> {
   const what = `read ${nameOf(repository, reference)}`;
   const url = manifestPath(repository, reference) + query(ns);
-  const scopes = [scopeOf(repository, "pull")];
+  const scopes = [scopeOf(repository, purpose)];
   const reply = await registry.send(
     { what, method: "GET", url, scopes, headers: { accept: ACCEPT }, expected: [200, 404] },
     signal,
@@ -81,7 +90,7 @@ export async function putManifest(
       what,
       method: "PUT",
       url: manifestPath(repository, reference),
-      scopes: [scopeOf(repository, "pull,push")],
+      scopes: [scopeOf(repository, "push")],
       headers: { "content-type": mediaType, "content-length": String(bytes.length) },
       body: () => bytes,
       expected: [200, 201, 202],

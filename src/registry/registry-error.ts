@@ -77,8 +77,15 @@ export function headerText(value: string | string[] | undefined): string | null 
 }
 
 const TEMPORARY_STATUS = new Set([408, 429, 499, 500, 502, 503, 504, 507, 522]);
-// A session that the registry lost (distribution 2.x drops it after a broken request) is started anew.
-const TEMPORARY_CODES = new Set(["TOOMANYREQUESTS", "UNAVAILABLE", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN"]);
+// A session that the registry lost (distribution 2.x drops it after a broken request) is started anew, and so is a blob
+// that arrived with other bytes: those that were sent had been hashed.
+const TEMPORARY_CODES = new Set([
+  "TOOMANYREQUESTS",
+  "UNAVAILABLE",
+  "BLOB_UPLOAD_INVALID",
+  "BLOB_UPLOAD_UNKNOWN",
+  "DIGEST_INVALID",
+]);
 const PERMANENT_ANSWERS = new Set([
   "DENIED",
   "NAME_INVALID",

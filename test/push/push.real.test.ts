@@ -3,11 +3,14 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { renderTarHeader, TAR_END, tarPadding } from "../../src/push/tar-writer.ts";
 import { runCommand } from "../commands/run-command.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import { startContainerd } from "../lab/containerd.ts";
@@ -297,4 +300,64 @@ test("push images keeps a signature findable at docker-registry, which knows no 
     JSON.parse(stdout).manifests.map((entry: { digest: string }) => entry.digest),
     [signed.digest],
   );
+});
+
+/** Peak resident memory of a push of so many layers of 20 MB each, in a process of its own. */
+async function peakOfPush(workspace: Workspace, registry: Registry, layers: number): Promise<number> {
+  const path = join(workspace.dir, `${layers}.tar`);
+  const file = await open(path, "w");
+  const parts: { digest: string; size: number }[] = [];
+  const add = async (name: string, bytes: Buffer): Promise<void> => {
+    for (const piece of [renderTarHeader(name, bytes.length), bytes, tarPadding(bytes.length)])
+      await file.appendFile(piece);
+  };
+  for (let layer = 0; layer < layers; layer++) {
+    const bytes = randomBytes(20_000_000);
+    parts.push({ digest: sha256(bytes), size: bytes.length });
+    await add(`blobs/${sha256(bytes).replace(":", "/")}`, bytes);
+  }
+  const OCI = "application/vnd.oci.image";
+  const config = Buffer.from(
+    JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] } }),
+  );
+  const describe = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
+  const entries = parts.map((part) => ({ mediaType: `${OCI}.layer.v1.tar`, ...part }));
+  const value = {
+    schemaVersion: 2,
+    mediaType: `${OCI}.manifest.v1+json`,
+    config: describe(`${OCI}.config.v1+json`, config),
+    layers: entries,
+  };
+  const manifest = Buffer.from(JSON.stringify(value));
+  for (const bytes of [config, manifest]) await add(`blobs/${sha256(bytes).replace(":", "/")}`, bytes);
+  const named = {
+    ...describe(`${OCI}.manifest.v1+json`, manifest),
+    annotations: { "org.opencontainers.image.ref.name": `a/large:${layers}` },
+  };
+  await add("oci-layout", Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
+  await add("index.json", Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [named] })));
+  await file.appendFile(TAR_END);
+  await file.close();
+  const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+  const measure = `data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))`;
+  const args = [
+    "--import",
+    measure,
+    main,
+    "push",
+    "images",
+    path,
+    `--private-registry=${hostOf(registry)}`,
+    "--plain-http",
+  ];
+  const { stderr } = await run(process.execPath, args, { env: { ...process.env, HOME: workspace.dir } });
+  return Number(stderr.trim()) / 1024;
+}
+
+test("push images needs no more memory for 600 MB than for 20 MB", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const registry = await startRegistry(workspace, "mirror");
+  const small = await peakOfPush(workspace, registry, 1);
+  const large = await peakOfPush(workspace, registry, 30);
+  assert.ok(large - small < 40, `${small} MiB became ${large} MiB`);
 });
