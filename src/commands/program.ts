@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { defineApply } from "./apply.ts";
 import { defineCheck } from "./check.ts";
 import { type CommandContext, EXIT } from "./context.ts";
+import { defineExplain } from "./explain.ts";
 import { defineMigrate } from "./migrate.ts";
 import { definePlan } from "./plan.ts";
 import { definePushImages } from "./push-images.ts";
@@ -20,6 +21,7 @@ const COMMANDS = [
   definePlan,
   defineApply,
   defineStatus,
+  defineExplain,
   defineMigrate,
   defineRestore,
   definePushImages,

@@ -1,5 +1,6 @@
 // Names of images as containerd and Docker read them, and where a name lies in the mirror.
-// Grammar: distribution/reference; a first part with a dot, a colon or "localhost" is a registry, else it is docker.io.
+// Grammar: distribution/reference; a first part with a dot, a colon or an upper-case letter, or "localhost", is a
+// registry, else it is docker.io.
 
 import type { Registry } from "./mirror-config.ts";
 
@@ -49,7 +50,7 @@ export function formatImageName(name: ImageName): string {
 function splitRegistry(name: string): { registry: string; repository: string } {
   const slash = name.indexOf("/");
   const first = name.slice(0, slash);
-  if (slash !== -1 && (/[.:]/.test(first) || first === "localhost")) {
+  if (slash !== -1 && (/[.:A-Z]/.test(first) || first === "localhost")) {
     const registry = first === "index.docker.io" ? "docker.io" : first;
     return { registry, repository: libraryPath(registry, name.slice(slash + 1)) };
   }

@@ -17,6 +17,8 @@ import { TlsContexts, type TlsMaterial } from "./tls-material.ts";
 export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Without it, a GET, or a POST where there is a body. */
+  readonly method?: "HEAD";
   /** Makes it a POST; token servers take secrets in a form. */
   readonly body?: string;
   readonly tls: TlsMaterial;
@@ -53,7 +55,7 @@ export class HttpClient {
     this.#tools = { contexts: options.contexts ?? new TlsContexts(), lookup: options.lookup ?? createSharedLookup() };
   }
 
-  /** Sends a GET, or a POST where there is a body. Throws RequestFailure when no whole answer came in time, and the signal's reason when aborted. */
+  /** Sends a GET, a HEAD, or a POST where there is a body. Throws RequestFailure when no whole answer came in time, and the signal's reason when aborted. */
   async get(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const exchange = new Exchange(request, this.#tools);
     const stop = new AbortController();
@@ -126,12 +128,12 @@ class Exchange {
 
   /** Without an agent the connection is new, and closed afterwards. */
   #send(agent: ConnectionAgent | null, signal: AbortSignal): ClientRequest {
-    const { url, headers, body } = this.#request;
+    const { url, headers, body, method } = this.#request;
     const { proxy } = this.#route;
     const inTheClear = proxy !== null && url.protocol === "http:";
     const open = (): Promise<Socket> => openConnection(this.#route, this.#tools, signal);
     const options = {
-      method: body === undefined ? "GET" : "POST",
+      method: method ?? (body === undefined ? "GET" : "POST"),
       path: inTheClear ? url.href : url.pathname + url.search,
       headers: { Host: url.host, "User-Agent": "mirror-agent", ...(inTheClear ? proxyHeaders(proxy) : {}), ...headers },
       signal,

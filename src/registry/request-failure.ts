@@ -10,11 +10,18 @@ export type Phase = "lookup" | "connect" | "proxy" | "tls" | "response" | "body"
 export class RequestFailure extends Error {
   readonly reason: ProbeReason;
   readonly certificateExpiresAtMs: number | null;
+  /** Whether the headers of an answer had come. */
+  readonly begun: boolean;
 
-  constructor(reason: ProbeReason, detail: string, options: { expiresAtMs?: number | null; cause?: unknown } = {}) {
+  constructor(
+    reason: ProbeReason,
+    detail: string,
+    options: { expiresAtMs?: number | null; begun?: boolean; cause?: unknown } = {},
+  ) {
     super(detail, { cause: options.cause });
     this.reason = reason;
     this.certificateExpiresAtMs = options.expiresAtMs ?? null;
+    this.begun = options.begun ?? false;
   }
 }
 
@@ -27,7 +34,10 @@ interface Circumstances {
 /** The failure when the time was up. */
 export function explainTimeout(timeoutMs: number, { phase, proxied, expiresAtMs }: Circumstances): RequestFailure {
   const { reason, missing } = TIMEOUTS[proxied && isBeforeTunnel(phase) ? "proxy" : phase];
-  return new RequestFailure(reason, `${missing} within ${Math.round(timeoutMs)} ms`, { expiresAtMs });
+  return new RequestFailure(reason, `${missing} within ${Math.round(timeoutMs)} ms`, {
+    expiresAtMs,
+    begun: phase === "body",
+  });
 }
 
 /** The failure for an error of node:net, node:tls or node:http; an error without a code is a fault of ours and is thrown. */
@@ -36,7 +46,7 @@ export function explainError(error: unknown, { phase, proxied, expiresAtMs }: Ci
   const first = error instanceof AggregateError ? error.errors[0] : error;
   const code = (first as NodeJS.ErrnoException | undefined)?.code;
   if (!(first instanceof Error) || code === undefined) throw error;
-  const options = { expiresAtMs, cause: error };
+  const options = { expiresAtMs, begun: phase === "body", cause: error };
   if (proxied && isBeforeTunnel(phase)) return new RequestFailure("proxy", `proxy: ${plainMessage(first)}`, options);
   const reason = reasonOf(code);
   return new RequestFailure(reason, detailOf(first, { reason, code }), options);

@@ -113,3 +113,46 @@ export function criPlugin(configVersion: number, version: ContainerdVersion): st
   // [plugins.cri.registry] is lost there and only the new name works.
   return CRI_V3;
 }
+
+/** Whether `dial_timeout` in hosts.toml is read at all, and a bad value fails the whole file. */
+export function readsDialTimeout(version: ContainerdVersion): boolean {
+  return isAtLeast(version, 2, 0, 7);
+}
+
+/** Whether `capabilities` in hosts.toml may hold "referrers"; before, it is a parse error. */
+export function knowsReferrers(version: ContainerdVersion): boolean {
+  return isAtLeast(version, 2, 2);
+}
+
+/** Whether hosts are those with a `[host."URL"]` header of their own, and not also inline tables and dotted keys (v2.2.7:hosts.go:549). */
+export function findsHostsByHeader(version: ContainerdVersion): boolean {
+  return version.major >= 2;
+}
+
+/** Whether an http:// host with TLS settings is tried over https first also where it names no port (v1.7.34, 2.0). */
+export function triesTlsWithoutPort(version: ContainerdVersion): boolean {
+  return isAtLeast(version, 1, 7, 34);
+}
+
+/** How long containerd waits for the headers of an answer before it tries the next host; null: for ever (v2.3.0:registry.go:267). */
+export function answerTimeoutMs(version: ContainerdVersion): number | null {
+  return isAtLeast(version, 2, 3) ? 30_000 : null;
+}
+
+/** After how long without a byte the CRI cancels a whole pull, without trying the next host; null: never. */
+export function progressTimeoutMs(version: ContainerdVersion): number | null {
+  if (!isAtLeast(version, 1, 7)) return null;
+  return isAtLeast(version, 1, 7, 10) ? 300_000 : 60_000;
+}
+
+/** Whether pulls go through the transfer service, whose watchdog sees nothing before the first byte (v2.1.9:image_pull.go:931). */
+export function pullsByTransfer(version: ContainerdVersion): boolean {
+  return isAtLeast(version, 2, 1);
+}
+
+/** Whether a digest that some host could not be asked for is also asked for as a blob, at all hosts (fixed in 2.0.11, 2.2.6, 2.3). */
+export function asksDigestAsBlobAlways(version: ContainerdVersion): boolean {
+  if (version.major === 2 && version.minor === 0) return version.patch < 11;
+  if (version.major === 2 && version.minor === 2) return version.patch < 6;
+  return !isAtLeast(version, 2, 2);
+}

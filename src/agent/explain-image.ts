@@ -1,0 +1,144 @@
+// Finds out what a pull of one image would do on this node now: reads what containerd would read, asks whom it would
+// ask. Needs neither a running agent nor a valid config of it.
+
+import { convertLegacy } from "../core/containerd-config/convert-legacy.ts";
+import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
+import { type ContainerdVersion, renderContainerdVersion } from "../core/containerd-config/versions.ts";
+import {
+  compileExplanation,
+  describeCredential,
+  type Explanation,
+  type ExplanationParts,
+} from "../core/explain/explanation.ts";
+import { pullMode } from "../core/explain/failure-cost.ts";
+import { findLogin } from "../core/explain/find-login.ts";
+import { forecastPull } from "../core/explain/forecast.ts";
+import { certsRoots, chooseFolder, folderCandidates } from "../core/explain/hosts-folder.ts";
+import { hostOf, type PullHost, type ReadRoute, type RouteOptions, readRoute } from "../core/explain/pull-hosts.ts";
+import { readTls, tlsPaths } from "../core/explain/tls-contents.ts";
+import type { ImageReference } from "../core/image-reference.ts";
+import type { ProxyEnvironment } from "../core/proxy.ts";
+import { readPlaces, readTexts } from "../node/read-places.ts";
+import { ContainerdAsker } from "../registry/ask-as-containerd.ts";
+import { askHosts, type HostToAsk } from "../registry/ask-hosts.ts";
+import type { HttpClient } from "../registry/http-client.ts";
+
+export interface ExplainSettings {
+  readonly observed: ObservedContainerd;
+  /** containerd's own, or ours where it does not run. */
+  readonly proxy: ProxyEnvironment;
+  readonly client: HttpClient;
+  /** In Go's words: "amd64". */
+  readonly architecture: string;
+  /** How long each server has for each answer. */
+  readonly timeoutMs: number;
+}
+
+/** There is no containerd whose behaviour could be explained. */
+export class NoContainerdError extends Error {
+  override readonly name = "NoContainerdError";
+}
+
+type Known = Pick<ExplanationParts, "reference" | "containerd" | "mode"> & {
+  readonly version: ContainerdVersion;
+  readonly loginOf: (host: PullHost) => ReturnType<typeof findLogin>;
+};
+
+/** Explains an image; reads files and asks servers, changes nothing. */
+export async function explainImage(
+  reference: ImageReference,
+  settings: ExplainSettings,
+  signal: AbortSignal,
+): Promise<Explanation> {
+  const known = describeContainerd(reference, settings.observed);
+  const candidates = folderCandidates(certsRoots(known.containerd.configPath, known.version), reference.registry);
+  const folder = chooseFolder(candidates, await readPlaces(candidates));
+  if (folder.kind === "fatal") return failBefore(known, NO_ROUTE, folder.because);
+  const found = folder.kind === "found" ? folder : null;
+  const options = { registry: reference.registry, version: known.version };
+  const route = readLegacyRoute(settings.observed, options) ?? readRoute(found, options);
+  return { ...(await askRoute(known, route, settings, signal)), hidden: found?.hidden ?? [] };
+}
+
+/** Where config_path is not set: registry.mirrors of config.toml, as the hosts.toml that means the same. */
+function readLegacyRoute({ config }: ObservedContainerd, options: RouteOptions): ReadRoute | null {
+  if (config === null || config.configPath !== "") return null;
+  const converted = convertLegacy(config, { version: options.version, certsDir: "/etc/containerd/certs.d" });
+  if (!converted.ok) return null;
+  const textOf = (name: string) => converted.hostsFiles.find(({ registry }) => registry === name)?.text;
+  const text = textOf(options.registry) ?? textOf("_default");
+  if (text === undefined) return null;
+  const hostsToml = { kind: "text", text } as const;
+  const route = readRoute({ kind: "found", path: "/", names: [], hostsToml, hidden: [] }, options);
+  return { ...route, source: { kind: "legacy" } };
+}
+
+const NO_ROUTE: ReadRoute = { hosts: [], source: { kind: "none" }, doubts: [] };
+
+function describeContainerd(reference: ImageReference, observed: ObservedContainerd): Known {
+  const version = observed.daemon?.version ?? observed.version;
+  if (version === null || observed.config === null) {
+    throw new NoContainerdError("Cannot explain: no containerd was found; name it with agent.containerd.binary");
+  }
+  const { registry, legacy, configPath, configPathFrom } = observed.config;
+  const hasLegacyAuth = legacy.auth.length + legacy.auths.length > 0;
+  return {
+    reference,
+    version,
+    mode: pullMode(version, { hasLegacyAuth }),
+    loginOf: (host) => findLogin(registry, hostOf(host)),
+    containerd: {
+      version: renderContainerdVersion(version),
+      isRunning: observed.daemon !== null,
+      configPath,
+      configPathFrom,
+    },
+  };
+}
+
+async function askRoute(
+  known: Known,
+  route: ReadRoute,
+  settings: ExplainSettings,
+  signal: AbortSignal,
+): Promise<Explanation> {
+  const files = await readTexts(route.hosts.flatMap(tlsPaths));
+  const hosts: HostToAsk[] = [];
+  for (const host of route.hosts) {
+    const read = readTls(host, files);
+    if (!read.ok) return failBefore(known, route, read.because);
+    hosts.push({ host, asker: createAsker(known, { host, tls: read.tls }, settings) });
+  }
+  const { reference, mode } = known;
+  const options = { reference, mode, architecture: settings.architecture };
+  const { asked, image } = await askHosts(hosts, options, signal);
+  const forecast = forecastPull(asked, { mode, isDigest: reference.digest !== null, image });
+  return compile(known, route, { asked, forecast });
+}
+
+function createAsker(
+  { loginOf, version, reference }: Known,
+  { host, tls }: Pick<ConstructorParameters<typeof ContainerdAsker>[1], "host" | "tls">,
+  { client, proxy, timeoutMs }: ExplainSettings,
+): ContainerdAsker {
+  const { repository } = reference;
+  return new ContainerdAsker(client, { host, tls, login: loginOf(host), version, repository, proxy, timeoutMs });
+}
+
+function failBefore(known: Known, route: ReadRoute, because: string): Explanation {
+  return compile(known, route, { asked: [], forecast: { kind: "fails", because, at: null, delayMs: 0 } });
+}
+
+function compile(known: Known, route: ReadRoute, found: Pick<ExplanationParts, "asked" | "forecast">): Explanation {
+  const { loginOf, version: _, ...rest } = known;
+  const credentialOf = (host: PullHost): string =>
+    describeCredential(host, { hasLogin: loginOf(host).kind !== "none" });
+  return compileExplanation({
+    ...rest,
+    ...found,
+    source: route.source,
+    doubts: route.doubts,
+    hidden: [],
+    credentialOf,
+  });
+}

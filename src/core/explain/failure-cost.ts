@@ -1,0 +1,50 @@
+// What one request to an unhealthy server costs a pull, and whether containerd then asks the next one. Measured on
+// 1.6.20, 1.7.24 and 2.1.9; the other versions are read from their sources.
+
+import {
+  answerTimeoutMs,
+  type ContainerdVersion,
+  progressTimeoutMs,
+  pullsByTransfer,
+} from "../containerd-config/versions.ts";
+import type { Unanswered } from "./answers.ts";
+
+export type FailureCost =
+  /** The next server is asked after so long. */
+  | { readonly kind: "next"; readonly ms: number }
+  /** The pull waits, and no other server is asked; null: for ever. */
+  | { readonly kind: "hangs"; readonly cancelledAfterMs: number | null }
+  /** The pull fails, although other servers may have the image. */
+  | { readonly kind: "fails" };
+
+export interface PullMode {
+  readonly version: ContainerdVersion;
+  /** Through the CRI's own code, as before 2.1, and not through the transfer service. */
+  readonly isLocal: boolean;
+}
+
+/** Go's limit for a handshake (docker.DefaultHTTPTransport). */
+export const TLS_TIMEOUT_MS = 10_000;
+
+/** How containerd pulls with this version; `registry.configs` and `auths` make newer ones pull in the old way. */
+export function pullMode(version: ContainerdVersion, { hasLegacyAuth }: { hasLegacyAuth: boolean }): PullMode {
+  return { version, isLocal: hasLegacyAuth || !pullsByTransfer(version) };
+}
+
+/** What a server that gave no whole answer costs; `dialTimeoutMs` is the host's. */
+export function costOf(failure: Unanswered, dialTimeoutMs: number, mode: PullMode): FailureCost {
+  if (failure.reason === "body-stall") return { kind: "hangs", cancelledAfterMs: progressTimeoutMs(mode.version) };
+  if (failure.reason === "response-timeout") return costOfSilence(mode);
+  if (failure.begun) return { kind: "fails" };
+  if (failure.reason === "connect-timeout") return { kind: "next", ms: dialTimeoutMs };
+  if (failure.reason === "tls-timeout") return { kind: "next", ms: TLS_TIMEOUT_MS };
+  return { kind: "next", ms: failure.ms };
+}
+
+/** What a server costs that takes the request and says nothing. */
+export function costOfSilence({ version, isLocal }: PullMode): FailureCost {
+  const limitMs = answerTimeoutMs(version);
+  if (limitMs !== null) return { kind: "next", ms: limitMs };
+  // The transfer service's watchdog counts from the first byte on, so before it there is none.
+  return { kind: "hangs", cancelledAfterMs: isLocal ? progressTimeoutMs(version) : null };
+}
