@@ -77,7 +77,11 @@ export class Gate {
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { priority, enter: () => (signal.removeEventListener("abort", leave), resolve()) };
+      const enter = (): void => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      const waiter: Waiter = { priority, enter };
       const leave = (): void => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
         reject(signal.reason);

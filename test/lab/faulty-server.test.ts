@@ -12,7 +12,7 @@ const files = makeImageFiles("app", "1", { layerBytes: 4096 });
 const blobPath = [...files.keys()].findLast((path) => path.includes("/blobs/")) ?? "";
 
 async function fetchBytes(url: string): Promise<{ answer: IncomingMessage; body: Buffer }> {
-  const request = get(url, { agent: false, timeout: 80 });
+  const request = get(url, { agent: false, timeout: 400 });
   request.on("timeout", () => request.destroy(new Error("silent")));
   request.on("error", () => {});
   const [answer] = (await once(request, "response")) as [IncomingMessage];

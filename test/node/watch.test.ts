@@ -181,16 +181,13 @@ test("FileWatch sees a file appear whose folders were missing, and then its chan
   assert.deepEqual(await watching.next(), [path]);
 });
 
-test("FileWatch makes one notification of a hundred writes", async (t) => {
+test("FileWatch makes one notification of a hundred writes in one go", async (t) => {
   const folder = makeFolder(t);
   const path = join(folder, "config.yaml");
   writeFileSync(path, "a");
   const watching = await watchFile(t, path, folder);
   const before = watching.all.length;
-  for (let i = 0; i < 100; i++) {
-    writeFileSync(path, `text ${i}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  for (let i = 0; i < 100; i++) writeFileSync(path, `text ${i}`);
   assert.deepEqual(await watching.next(), [path]);
   writeFileSync(path, "after the burst");
   assert.deepEqual(await watching.next(), [path]);

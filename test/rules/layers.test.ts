@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   push: ["push", "registry", "node", "core"],
   commands: ["commands", "agent", "push", "report", "node", "registry", "core", "version.ts"],
   "main.ts": ["commands"],
-  "version.ts": [],
+  "version.ts": ["..", "package.json"],
 };
 
 /** Pure parts of Node and the parsers: all that `core` needs from outside. */
