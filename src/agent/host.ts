@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Action } from "../core/action.ts";
+import type { NodeImage } from "../core/canary.ts";
 import type { TlsFile } from "../core/compile-node.ts";
 import type { AuthAnswer } from "../core/credentials/auth-answer.ts";
 import type { Endpoint } from "../core/endpoint.ts";
@@ -12,6 +13,7 @@ import { type ProxyEnvironment, readProxyEnvironment } from "../core/proxy.ts";
 import { compileRoutes, endpointsOf } from "../core/routes.ts";
 import { makeFolder, removeTemporaries } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
+import { listImages } from "../node/list-images.ts";
 import { acquireLock } from "../node/lock.ts";
 import { RestartMemory } from "../node/restart-memory.ts";
 import type { WatchedPaths } from "../node/watch.ts";
@@ -126,11 +128,17 @@ export class Host {
     return this.#observer.look(config, signal);
   }
 
+  /** The images that this node has. */
+  listImages(config: MirrorConfig, signal: AbortSignal): Promise<readonly NodeImage[]> {
+    return listImages(this.pathsOf(config).containerdSocket, signal);
+  }
+
   /** What may change on the node, as far as it is known where that is. */
   placesToWatch(config: MirrorConfig): WatchedPaths {
-    const { certsDir, containerdConfig } = this.pathsOf(config);
+    const { certsDir, containerdConfig, containerdSocket } = this.pathsOf(config);
     const files = this.#observer.containerdFiles;
-    return { files: files.length > 0 ? files : [containerdConfig], folders: [certsDir] };
+    // The socket is another after each start of containerd.
+    return { files: [containerdSocket, ...(files.length > 0 ? files : [containerdConfig])], folders: [certsDir] };
   }
 
   /** Does something with containerd's configuration that nobody else does at the same time. */

@@ -13,7 +13,7 @@ import { readTextIfThere } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
 import { planRestore } from "../node/plan-restore.ts";
 import type { RestartOutcome } from "../node/restart.ts";
-import { type Remembered, readRemembered } from "../node/restart-memory.ts";
+import { NOTHING_REMEMBERED, type Remembered, readRemembered } from "../node/restart-memory.ts";
 import type { Host } from "./host.ts";
 import { loadLastGood } from "./load-config.ts";
 import { observeFiles } from "./node-files.ts";
@@ -117,8 +117,7 @@ async function findConverted(
   signal: AbortSignal,
 ): Promise<Action[]> {
   const { observed } = await host.lookAtContainerd(config, signal);
-  const nothing = { inEffect: null, failed: null };
-  const { hostsFiles } = planMigration(observed, wishOf(config, certsDir), nothing);
+  const { hostsFiles } = planMigration(observed, wishOf(config, certsDir), NOTHING_REMEMBERED);
   const found: Action[] = [];
   for (const { registry, text } of hostsFiles) {
     const path = hostsTomlPath(certsDir, registry, folders);

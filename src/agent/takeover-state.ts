@@ -13,6 +13,7 @@ export interface TakeoverState {
   readonly inEffect: boolean;
   /** Whether there is something to finish, to do or to remember. */
   readonly isDue: boolean;
+  /** Whether a restart is all that is missing, and not ours to do or not done yet. */
   readonly restartOwed: boolean;
   readonly lastRestartAtMs: number | null;
   /** Stays the same while nothing changes that a takeover depends on. */
@@ -30,12 +31,13 @@ export function compileTakeoverState(
   const identity = observed.daemon?.identity ?? null;
   const isKnown = inEffect?.daemon === identity && inEffect?.configPath === certsDir;
   const isNews = plan.kind === "settled" && identity !== null && needsContainerd(config) && !isKnown;
+  const isEdited = plan.kind === "change" && plan.edit === null;
   const summary = plan.kind === "change" ? { ...plan, edit: plan.edit !== null } : plan;
   return {
     plan,
     inEffect: plan.kind === "settled" || (plan.kind === "change" && plan.restart === "none" && isKnown),
     isDue: journal !== null || plan.kind === "change" || isNews,
-    restartOwed: journal?.step === "owed" || (plan.kind === "change" && plan.restart === "owed"),
+    restartOwed: journal?.step === "owed" || (isEdited && plan.restart === "owed"),
     lastRestartAtMs,
     stamp: JSON.stringify([summary, journal && { ...journal, edit: null }, inEffect, failed, identity, certsDir]),
   };

@@ -2,9 +2,11 @@
 
 import type { Command } from "commander";
 import type { ConfigIssue } from "../core/config-issue.ts";
+import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { nodePaths } from "../core/node-paths.ts";
-import { type CommandContext, EXIT, type GlobalOptions } from "./context.ts";
+import { type CommandContext, EXIT, type GlobalOptions, wantsColour } from "./context.ts";
+import { openHost } from "./pass-command.ts";
 
 export function defineCheck(program: Command, context: CommandContext): void {
   program
@@ -19,17 +21,42 @@ async function check(file: string | null, global: GlobalOptions, context: Comman
   const { checkConfig } = await import("../agent/check-config.ts");
   const { config: path } = nodePaths(global.root, file ?? global.config ?? null, null);
   const { config, issues } = await checkConfig(path, context);
-  context.stdout.write(global.output === "json" ? renderJson(config, issues) : await renderText(path, config, issues));
+  // A config that is not the one in use is not for this node.
+  const refusal = config && file === null ? await findRefusal(config, global, context) : null;
+  const checked = { path, config, issues, refusal };
+  context.stdout.write(global.output === "json" ? renderJson(checked) : await renderText(checked, context));
   context.exit(config ? EXIT.ok : EXIT.usage);
 }
 
-function renderJson(config: MirrorConfig | null, issues: readonly ConfigIssue[]): string {
-  return `${JSON.stringify({ schema: 1, valid: config !== null, issues }, null, 2)}\n`;
+interface Checked {
+  readonly path: string;
+  readonly config: MirrorConfig | null;
+  readonly issues: readonly ConfigIssue[];
+  /** Why this node's containerd is left as it is; null if it is not. */
+  readonly refusal: Refusal | null;
 }
 
-async function renderText(path: string, config: MirrorConfig | null, issues: readonly ConfigIssue[]): Promise<string> {
+type Refusal = Extract<TakeoverPlan, { kind: "refused" }>;
+
+async function findRefusal(
+  config: MirrorConfig,
+  global: GlobalOptions,
+  context: CommandContext,
+): Promise<Refusal | null> {
+  const checks = await import("../agent/check-containerd.ts");
+  await using host = await openHost("check", global, context);
+  return checks.findRefusal(host, config, context.signal);
+}
+
+function renderJson({ config, issues, refusal }: Checked): string {
+  return `${JSON.stringify({ schema: 1, valid: config !== null, issues, containerd: refusal }, null, 2)}\n`;
+}
+
+async function renderText({ path, config, issues, refusal }: Checked, context: CommandContext): Promise<string> {
   const { renderIssues } = await import("../core/config/render-issues.ts");
-  return renderIssues(issues, { path }) + (config ? `${path} is valid: ${summarise(config)}\n` : "");
+  const { renderTakeover } = await import("../report/render-takeover.ts");
+  const containerd = refusal ? renderTakeover(refusal, { colour: wantsColour(context) }) : "";
+  return renderIssues(issues, { path }) + (config ? `${path} is valid: ${summarise(config)}\n` : "") + containerd;
 }
 
 function summarise({ mirrors }: MirrorConfig): string {

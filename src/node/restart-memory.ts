@@ -52,7 +52,14 @@ export interface Remembered extends TakeoverMemory {
   readonly lastRestartAtMs: number | null;
 }
 
-const NOTHING: Remembered = { journal: null, edits: {}, inEffect: null, failed: null, lastRestartAtMs: null };
+/** What is remembered where nothing was done yet. */
+export const NOTHING_REMEMBERED: Remembered = {
+  journal: null,
+  edits: {},
+  inEffect: null,
+  failed: null,
+  lastRestartAtMs: null,
+};
 
 /** Remembers that a daemon has loaded a config_path, so that a later change of the files alone proves nothing. */
 export async function rememberInEffect(memory: RestartMemory, daemon: string, configPath: string): Promise<void> {
@@ -70,7 +77,7 @@ export class RestartMemoryError extends Error {
 export async function readRemembered(folder: string): Promise<Remembered> {
   const path = memoryPath(folder);
   const text = await readTextIfThere(path);
-  return text === null ? NOTHING : parseRemembered(text, path);
+  return text === null ? NOTHING_REMEMBERED : parseRemembered(text, path);
 }
 
 /** Holds what is remembered, and writes every change through. */

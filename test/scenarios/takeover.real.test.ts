@@ -3,10 +3,12 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { startAgent } from "../lab/agent.ts";
 import { buildImage } from "../lab/image.ts";
 import { CONTAINERD_VERSIONS, type ContainerdVersion, labMissing } from "../lab/parts.ts";
@@ -18,6 +20,7 @@ import { type SupervisedContainerd, startSupervised } from "../node/supervised-c
 const skip = labMissing();
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const IMAGE = "gcr.io/lab/hello:1.0";
+const R2 = '[plugins."io.containerd.grpc.v1.cri".registry]\n';
 const BARE = `# ours\nversion = 2\n\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_image = "pause" # kept\n`;
 
 interface Node {
@@ -35,16 +38,23 @@ async function makeNode(workspace: Workspace, version: ContainerdVersion, config
   return { workspace, containerd, mirror };
 }
 
-function configOf({ containerd, mirror }: Node, { restart = "when-needed", more = "" } = {}): string {
-  const command = JSON.stringify(containerd.restartCommand);
-  const upstream = `  upstreams: { gcr.io: { endpoint: "http://127.0.0.1:9" } }\n`;
-  const probe = "  probe: { interval: 1s, timeout: 500ms }\n";
-  const settings = `  containerd: { restart: ${restart}, restartCommand: ${command} }\n`;
-  return `registryMirrors:\n  - { endpoint: "${mirror.url}", hosts: [gcr.io] }\n${more}agent:\n${probe}${upstream}${settings}`;
+interface Settings {
+  readonly restart?: "when-needed" | "never";
+  readonly restartCommand?: readonly string[];
+  readonly more?: string;
 }
 
-async function configure(node: Node, options?: Parameters<typeof configOf>[1]): Promise<void> {
-  await writeFile(join(node.containerd.dir, "etc/mirror-agent/config.yaml"), configOf(node, options));
+function configOf({ containerd, mirror }: Node, settings: Settings = {}): string {
+  const { restart = "when-needed", restartCommand = containerd.restartCommand, more = "" } = settings;
+  const command = JSON.stringify(restartCommand);
+  const upstream = `  upstreams: { gcr.io: { endpoint: "http://127.0.0.1:9" } }\n`;
+  const probe = "  probe: { interval: 1s, timeout: 500ms }\n";
+  const takeover = `  containerd: { restart: ${restart}, restartCommand: ${command} }\n`;
+  return `registryMirrors:\n  - { endpoint: "${mirror.url}", hosts: [gcr.io] }\n${more}agent:\n${probe}${upstream}${takeover}`;
+}
+
+async function configure(node: Node, settings?: Settings): Promise<void> {
+  await writeFile(join(node.containerd.dir, "etc/mirror-agent/config.yaml"), configOf(node, settings));
 }
 
 interface Ran {
@@ -144,4 +154,170 @@ for (const version of CONTAINERD_VERSIONS) {
     agent.signal("SIGTERM");
     assert.equal(await agent.ended, 0);
   });
+}
+
+for (const version of CONTAINERD_VERSIONS) {
+  test(`migrate converts containerd ${version}'s mirrors, which apply leaves alone, and restore brings them back`, {
+    skip,
+  }, async () => {
+    await using workspace = await createWorkspace();
+    const mirror = await startRegistry(workspace, "other");
+    const auth = '  configs."gcr.io".auth.password = "hunter2"\n';
+    const legacy = `version = 2\n${R2}  mirrors."quay.io".endpoint = ["${mirror.url}"]\n${auth}`;
+    const node = await makeNode(workspace, version, legacy);
+    const { containerd } = node;
+    await configure(node);
+    const before = await filesOf(node);
+
+    const refused = await run(node, "apply");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /containerd has registry\.mirrors for "quay\.io"; run `mirror-agent migrate`/);
+    assert.match((await run(node, "plan")).stdout, /stays as it is: containerd has registry\.mirrors for "quay\.io"/);
+    assert.match((await run(node, "check")).stdout, /stays as it is: containerd has registry\.mirrors for "quay\.io"/);
+
+    const shown = await run(node, "migrate");
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /^Create \S+certs\.d\/quay\.io\/hosts\.toml/m);
+    assert.match(shown.stdout, /^-.*mirrors/m);
+    assert.match(shown.stdout, /^Restart containerd: /m);
+    assert.doesNotMatch(shown.stdout, /hunter2/);
+    assert.equal(await readFile(containerd.configPath, "utf8"), legacy);
+
+    const migrated = await run(node, "migrate", "--yes");
+    assert.equal(migrated.code, 0, migrated.stderr);
+    assert.equal(await containerd.starts(), 2);
+    assert.match(await readFile(containerd.configPath, "utf8"), /hunter2/, "containerd still reads it there");
+    await assertPullsThrough(node);
+    assert.equal((await run(node, "migrate", "--yes")).stdout.split(":")[0], "Nothing to migrate");
+    assert.equal((await run(node, "apply")).code, 0);
+    assert.equal(await containerd.starts(), 2);
+
+    const restored = await run(node, "restore");
+    assert.equal(restored.code, 0, restored.stderr);
+    assert.deepEqual(await filesOf(node), before);
+  });
+}
+
+test("run leaves the restart to the operator where it is to, shows it as owed, and sees it done", {
+  skip,
+}, async () => {
+  await using workspace = await createWorkspace();
+  const node = await makeNode(workspace, "1.7", BARE);
+  const { containerd } = node;
+  const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node, { restart: "never" }) });
+  await agent.untilStatus((status) => status.containerd.restartOwed);
+  assert.match(await readFile(containerd.configPath, "utf8"), /config_path/);
+  const planned = await run(node, "plan");
+  assert.match(planned.stdout, /^Restart owed, which is left to you: /m);
+  const status = await run(node, "status");
+  assert.deepEqual([status.code, /restart owed/.test(status.stdout)], [1, true]);
+  assert.equal(await containerd.starts(), 1);
+
+  await restartContainerd(node);
+  const after = await agent.untilStatus(({ containerd: { inEffect, restartOwed } }) => inEffect && !restartOwed);
+  assert.equal(after.containerd.problem, null);
+  assert.equal(await containerd.starts(), 2);
+  await assertPullsThrough(node);
+  const told = (text: string) => agent.lines.filter((line) => line.includes(text)).length;
+  assert.deepEqual([told("until you restart it"), told("reads the routes: containerd was restarted")], [1, 1]);
+});
+
+test("restore takes back an owed takeover without a restart", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const node = await makeNode(workspace, "1.7", BARE);
+  await configure(node, { restart: "never" });
+  const before = await filesOf(node);
+  const applied = await run(node, "apply");
+  assert.equal(applied.code, 1);
+  assert.match(applied.stderr, /until you restart it/);
+  const restored = await run(node, "restore");
+  assert.deepEqual([restored.code, restored.stderr], [0, ""]);
+  assert.deepEqual(await filesOf(node), before);
+  assert.equal(await node.containerd.starts(), 1);
+});
+
+test("restore takes out only our value of what was edited since, and brings back what was taken over, without a config", {
+  skip,
+}, async () => {
+  await using workspace = await createWorkspace();
+  const node = await makeNode(workspace, "1.7", BARE);
+  const { containerd } = node;
+  const theirs = join(containerd.certsDir, "gcr.io/hosts.toml");
+  await mkdir(join(containerd.certsDir, "gcr.io"), { recursive: true });
+  await writeFile(theirs, 'server = "https://theirs"\n', { mode: 0o640 });
+  const before = await filesOf(node);
+  const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node) });
+  await agent.untilStatus((status) => status.containerd.inEffect);
+  assert.match(await readFile(theirs, "utf8"), /^# Managed/);
+
+  const refused = await run(node, "restore");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /Cannot restore: mirror-agent run, pid \d+ would do it all again; stop it/);
+  agent.signal("SIGTERM");
+  await agent.ended;
+
+  const edited = (await readFile(containerd.configPath, "utf8")).replace("# ours", "# edited since");
+  await writeFile(containerd.configPath, edited);
+  await rm(agent.configPath);
+  const restored = await run(node, "restore");
+  assert.equal(restored.code, 0, restored.stderr);
+  const config = "etc/containerd/config.toml";
+  assert.deepEqual(await filesOf(node), { ...before, [config]: before[config]?.replace("# ours", "# edited since") });
+  assert.equal((await stat(theirs)).mode & 0o777, 0o640);
+  assert.equal(await containerd.starts(), 3);
+});
+
+for (const isKilledToo of [false, true]) {
+  test(`run killed during a restart goes on from there, ${isKilledToo ? "the restart killed too" : "which goes on alone"}`, {
+    skip,
+  }, async () => {
+    await using workspace = await createWorkspace();
+    const node = await makeNode(workspace, "1.7", BARE);
+    const { containerd } = node;
+    const marker = join(containerd.dir, "restarting");
+    const restart = containerd.restartCommand.at(-1);
+    const script = `if [ ! -e ${marker} ]; then echo $$ > ${marker}; while [ ! -e ${marker}-go ]; do sleep 0.05; done; fi; ${restart}`;
+    const config = configOf(node, { restartCommand: ["sh", "-c", script] });
+    const first = await startAgent(workspace, { root: containerd.dir, config });
+    const pid = Number(await readWhenThere(marker));
+    await first.kill();
+    if (isKilledToo) process.kill(pid, "SIGKILL");
+    await writeFile(`${marker}-go`, "");
+
+    const second = await startAgent(workspace, { root: containerd.dir, config: null });
+    await second.untilStatus((status) => status.containerd.inEffect, { timeoutMs: 30_000 });
+    await second.untilStatus((status) => status.containerd.lastRestartAt !== null);
+    assert.equal(await containerd.starts(), 2);
+    await assertPullsThrough(node);
+  });
+}
+
+test("run moves routes while a takeover waits", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const node = await makeNode(workspace, "1.7", BARE);
+  const { containerd } = node;
+  const marker = join(containerd.dir, "restarting");
+  const script = `touch ${marker}; while [ ! -e ${marker}-go ]; do sleep 0.05; done; ${containerd.restartCommand.at(-1)}`;
+  const restartCommand = ["sh", "-c", script];
+  const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node, { restartCommand }) });
+  await readWhenThere(marker);
+  const more = '  - { endpoint: "http://127.0.0.1:9", hosts: [quay.io] }\n';
+  await agent.configure(configOf(node, { restartCommand, more }));
+  await agent.untilStatus(({ routes, containerd: { inEffect } }) => routes.length === 2 && !inEffect);
+  await writeFile(`${marker}-go`, "");
+  await agent.untilStatus((status) => status.containerd.inEffect);
+  assert.equal(await containerd.starts(), 2);
+});
+
+async function restartContainerd({ containerd }: Node): Promise<void> {
+  const [file = "", ...args] = containerd.restartCommand;
+  await promisify(execFile)(file, args);
+}
+
+async function readWhenThere(path: string): Promise<string> {
+  for (;;) {
+    const text = await readFile(path, "utf8").catch(() => null);
+    if (text !== null) return text;
+    await delay(20);
+  }
 }
