@@ -48,7 +48,9 @@ export interface AgentPorts {
   readonly follow: (following: Following) => void;
   readonly emit: (event: Event) => void;
   readonly publish: (view: AgentView) => void;
-  /** Asks for another pass soon. */
-  readonly requestPass: () => void;
+  /** Asks for another pass, at the latest after so long. */
+  readonly requestPass: (withinMs: number) => void;
+  /** Math.random, or what a test puts in its place. */
+  readonly random: () => number;
   readonly nowMs: () => number;
 }

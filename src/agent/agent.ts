@@ -8,6 +8,8 @@ import type { Action } from "../core/action.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import { type Fights, foldDrift } from "../core/drift.ts";
 import type { Endpoint } from "../core/endpoint.ts";
+import type { JitterSettings, Mirror } from "../core/mirror-config.ts";
+import { passDelayMs } from "../core/pass-delay.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
 import { distinct, type RouteDecision, upstreamsThatMatter } from "../core/routes.ts";
 import type { KnownHealth } from "../node/state.ts";
@@ -60,12 +62,13 @@ export class Agent {
   /** Takes in one probe of an endpoint that is followed. */
   onProbe(endpoint: Endpoint, result: ProbeResult): void {
     if (!this.#inForce) return;
-    const settings = this.#inForce.config.agent.probe;
+    const { config } = this.#inForce;
+    const { maxLatencyMs = null } = config.mirrors.find((mirror) => isAt(endpoint, mirror))?.probe ?? {};
     const nowMs = this.#ports.nowMs();
-    const change = this.#health.fold(endpoint, result, { settings, nowMs });
+    const change = this.#health.fold(endpoint, result, { settings: config.agent.probe, maxLatencyMs, nowMs });
     if (change.before.state !== change.after.state) {
       this.#changes.push(change);
-      this.#ports.requestPass();
+      this.#ports.requestPass(this.#delayMs(change, config.agent.jitter));
     }
     // Nearly every probe says what the last one said: it must cost next to nothing.
     if (isMeasurement(change) && Math.abs(nowMs - this.#publishedAtMs) < QUIET_MS) return;
@@ -88,6 +91,14 @@ export class Agent {
       credentials: this.#credentials,
       node: this.#node,
     };
+  }
+
+  #delayMs(change: HealthChange, jitter: JitterSettings): number {
+    const left = this.#decisions.filter(({ out }) => out.some(({ url }) => url === change.endpoint.url));
+    const isServed = left.every(({ mirrors, route }) =>
+      [...mirrors, ...(route.upstream ? [route.upstream] : [])].some((way) => this.#health.stateOf(way) === "up"),
+    );
+    return passDelayMs(change, { jitter, random: this.#ports.random, isServed });
   }
 
   // A config with errors changes nothing: the one in force stays, also across a restart of the agent.
@@ -203,7 +214,12 @@ export class Agent {
 
 /** Whether nothing changed but how long the answer took. */
 function isMeasurement({ before, after }: HealthChange): boolean {
-  return isDeepStrictEqual({ ...before, latencyMs: null }, { ...after, latencyMs: null });
+  const unmeasured = { latencyMs: null, latenciesMs: [] };
+  return isDeepStrictEqual({ ...before, ...unmeasured }, { ...after, ...unmeasured });
+}
+
+function isAt({ role, url }: Endpoint, mirror: Mirror): boolean {
+  return role === "mirror" && url === mirror.endpoint;
 }
 
 function isValid(loaded: LoadedConfig): loaded is ValidConfig {

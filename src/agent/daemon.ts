@@ -116,6 +116,8 @@ class Daemon {
         host.noticeAnswers();
       },
       proxy: host.proxy,
+      listImages: (config, stop) => host.listImages(config, stop),
+      nowMs: options.nowMs,
     });
   }
 
@@ -181,7 +183,8 @@ class Daemon {
       follow: (following) => this.#follow(following),
       emit: (event) => this.#options.log.event(event),
       publish: (view) => this.#publish(view),
-      requestPass: () => this.requestPass(),
+      requestPass: (withinMs) => this.#loop.requestWithin(withinMs),
+      random: Math.random,
       nowMs: this.#options.nowMs,
     };
   }

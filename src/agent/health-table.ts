@@ -1,8 +1,7 @@
 // What is known of every endpoint, and which mirrors are left out of routes because of it.
 
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
-import { type EndpointHealth, foldProbe, unknownHealth } from "../core/health.ts";
-import type { ProbeSettings } from "../core/mirror-config.ts";
+import { type EndpointHealth, type FoldContext, foldProbe, unknownHealth } from "../core/health.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
 import type { RouteDecision } from "../core/routes.ts";
 import type { KnownHealth } from "../node/state.ts";
@@ -23,7 +22,9 @@ export class HealthTable {
     this.#startedAtMs = nowMs;
     this.#out = known.out;
     for (const [key, health] of Object.entries(known.endpoints)) {
-      this.#health.set(key, health.state === "up" ? { ...health, state: "unknown", sinceMs: nowMs } : health);
+      // What an earlier version did not know is not known.
+      const whole = { ...unknownHealth(nowMs), ...health };
+      this.#health.set(key, health.state === "up" ? { ...whole, state: "unknown", sinceMs: nowMs } : whole);
     }
   }
 
@@ -37,14 +38,18 @@ export class HealthTable {
 
   readonly stateOf = (endpoint: Endpoint): EndpointHealth["state"] => this.of(endpoint).state;
 
-  /** Whether an endpoint is not known to be well right now, so that another way may soon be needed. */
+  /** Whether an endpoint is not known to be well right now, or pulls do not go there yet: another way is needed. */
   isInDoubt(endpoint: Endpoint): boolean {
     const { state, streak } = this.of(endpoint);
-    return state !== "up" || streak > 0;
+    return state !== "up" || streak > 0 || this.#isOut(endpoint);
+  }
+
+  #isOut(endpoint: Endpoint): boolean {
+    return Object.values(this.#out).some((keys) => keys.includes(endpointKey(endpoint)));
   }
 
   /** Adds one probe's result. */
-  fold(endpoint: Endpoint, result: ProbeResult, context: { settings: ProbeSettings; nowMs: number }): HealthChange {
+  fold(endpoint: Endpoint, result: ProbeResult, context: FoldContext): HealthChange {
     const before = this.of(endpoint);
     const after = foldProbe(before, result, context);
     this.#health.set(endpointKey(endpoint), after);

@@ -19,6 +19,7 @@ export class PassLoop {
   #closed = false;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
+  #dueAtMs = Number.POSITIVE_INFINITY;
 
   constructor(pass: () => Promise<void>, options: PassLoopOptions) {
     this.#pass = pass;
@@ -42,21 +43,42 @@ export class PassLoop {
     await this.#running;
   }
 
+  /** Asks for a pass that begins within so long; any pass that begins until then will do. */
+  requestWithin(ms: number): void {
+    if (this.#closed) return;
+    if (ms <= 0) void this.request();
+    else this.#wakeIn(ms);
+  }
+
   /** Waits for the pass under way and begins no other. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#sleep();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    clearTimeout(this.#timer);
     do {
       this.#again = false;
+      this.#sleep();
       await this.#passOnce();
     } while (this.#again && !this.#closed);
     this.#running = null;
-    if (!this.#closed) this.#timer = setTimeout(() => void this.request(), this.#waitMs());
+    if (!this.#closed) this.#wakeIn(this.#waitMs());
+  }
+
+  /** The earlier of two alarms counts. */
+  #wakeIn(ms: number): void {
+    const dueAtMs = performance.now() + ms;
+    if (dueAtMs >= this.#dueAtMs) return;
+    clearTimeout(this.#timer);
+    this.#dueAtMs = dueAtMs;
+    this.#timer = setTimeout(() => void this.request(), ms);
+  }
+
+  #sleep(): void {
+    clearTimeout(this.#timer);
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
   }
 
   async #passOnce(): Promise<void> {

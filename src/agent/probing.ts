@@ -1,5 +1,6 @@
 // Keeps probes going for the endpoints that the agent follows, each with the trust, the proxy and the
-// credential that containerd would use there.
+// credential that containerd would use there: first whether the server answers, then, where that is due,
+// whether it still serves images.
 
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import type { EndpointHealth } from "../core/health.ts";
@@ -11,6 +12,8 @@ import type { HttpClient } from "../registry/http-client.ts";
 import { type Authorize, ProbeClient } from "../registry/probe.ts";
 import { RequestFailure } from "../registry/request-failure.ts";
 import type { Following, ValidConfig } from "./agent-ports.ts";
+import type { CanariesPorts } from "./canaries.ts";
+import { DeepProbing } from "./deep-probing.ts";
 import { Prober, type ProberTarget } from "./prober.ts";
 import { tlsMaterialOf } from "./tls-material-of.ts";
 
@@ -21,16 +24,26 @@ export interface ProbingPorts {
   readonly onProbe: (endpoint: Endpoint, result: ProbeResult) => void;
   /** The proxy variables of the running containerd. */
   readonly proxy: () => ProxyEnvironment;
+  /** The images that this node has. */
+  readonly listImages: CanariesPorts["listImages"];
+  readonly nowMs: () => number;
+}
+
+interface Asked {
+  readonly endpoint: Endpoint;
+  readonly auth: EndpointAuth;
 }
 
 export class Probing {
   readonly #ports: ProbingPorts;
+  readonly #deep: DeepProbing;
   readonly #prober: Prober;
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
   #inForce: ValidConfig | null = null;
 
   constructor(ports: ProbingPorts) {
     this.#ports = ports;
+    this.#deep = new DeepProbing({ ...ports, random: Math.random });
     this.#prober = new Prober({
       probe: (target, signal) => this.#probe(target as ProberTarget, signal),
       onResult: (key, result) => this.#ports.onProbe(this.#endpoint(key), result),
@@ -62,9 +75,18 @@ export class Probing {
   }
 
   // The credential joins at the last moment: a renewed token is no new target.
-  #probe(target: ProberTarget, signal: AbortSignal): Promise<ProbeResult> {
+  async #probe(target: ProberTarget, signal: AbortSignal): Promise<ProbeResult> {
     const endpoint = this.#endpoint(target.key);
     const auth = this.#ports.authOf(endpoint);
+    const answered = await this.#probeRoot(target, { endpoint, auth }, signal);
+    const config = this.#inForce?.config;
+    if (!answered.ok || !config) return answered;
+    if (!this.#deep.isDue(endpoint, { config, health: this.#ports.healthOf(endpoint) })) return answered;
+    const verdict = await this.#deep.probe({ config }, { client: this.#ports.client, auth, target }, signal);
+    return { ...answered, ...verdict };
+  }
+
+  #probeRoot(target: ProberTarget, { endpoint, auth }: Asked, signal: AbortSignal): Promise<ProbeResult> {
     const authorization = auth.current()?.reveal() ?? null;
     const authorize: Authorize = async ({ target: { authorization: sent } }, stop) => {
       const asked = auth.authorize({ rejected: sent !== null, scopes: [] }, stop);

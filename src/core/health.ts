@@ -50,7 +50,7 @@ export function unknownHealth(nowMs: number): EndpointHealth {
   };
 }
 
-interface FoldContext {
+export interface FoldContext {
   readonly settings: Pick<ProbeSettings, "fall" | "rise">;
   /** What is slower than this is down; null or nothing where it is not asked for. */
   readonly maxLatencyMs?: number | null;

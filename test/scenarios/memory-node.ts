@@ -48,6 +48,9 @@ export class MemoryNode {
   following: Following = { inForce: null, endpoints: [] };
   view: AgentView | null = null;
   passesAsked = 0;
+  /** What the last pass that was asked for may wait. */
+  passWithinMs = 0;
+  random = (): number => 0;
   /** Counts down at every effect; the effect at which it reaches zero is the last. */
   effectsLeft = Number.POSITIVE_INFINITY;
 
@@ -111,9 +114,11 @@ export class MemoryNode {
       publish: (view) => {
         this.view = view;
       },
-      requestPass: () => {
+      requestPass: (withinMs) => {
         this.passesAsked += 1;
+        this.passWithinMs = withinMs;
       },
+      random: () => this.random(),
       nowMs: () => this.nowMs,
     };
   }
