@@ -4,7 +4,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Action } from "../core/action.ts";
 import type { NodeImage } from "../core/canary.ts";
-import type { NodeImage } from "../core/canary.ts";
 import type { TlsFile } from "../core/compile-node.ts";
 import type { AuthAnswer } from "../core/credentials/auth-answer.ts";
 import type { Endpoint } from "../core/endpoint.ts";
@@ -14,7 +13,6 @@ import { type ProxyEnvironment, readProxyEnvironment } from "../core/proxy.ts";
 import { compileRoutes, endpointsOf } from "../core/routes.ts";
 import { makeFolder, removeTemporaries } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
-import { listImages } from "../node/list-images.ts";
 import { listImages } from "../node/list-images.ts";
 import { acquireLock } from "../node/lock.ts";
 import { RestartMemory } from "../node/restart-memory.ts";
@@ -128,11 +126,6 @@ export class Host {
   /** Asks containerd anew what it is and how it is configured. */
   lookAtContainerd(config: MirrorConfig, signal: AbortSignal): Promise<ContainerdLook> {
     return this.#observer.look(config, signal);
-  }
-
-  /** The images that this node has. */
-  listImages(config: MirrorConfig, signal: AbortSignal): Promise<readonly NodeImage[]> {
-    return listImages(this.pathsOf(config).containerdSocket, signal);
   }
 
   /** The images that this node has. */
