@@ -121,6 +121,7 @@ function expiryOfJwt(token: Secret): number | null {
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   const { status } = (error as { response?: { status?: number } }).response ?? {};
-  const message = error.message.split("\n")[0]?.slice(0, 300) ?? "";
+  // A server may repeat what it was sent: whatever is long enough to be a secret, or a part of one, is left out.
+  const message = (error.message.split("\n")[0] ?? "").replace(/[\w+/=%~-]{20,}/g, "***").slice(0, 300);
   return status === undefined ? message : `${status} ${message}`;
 }

@@ -13,6 +13,8 @@ export interface GoogleServer extends RecordingServer {
   lifetimeS: number;
   /** It answers 503. */
   failing: boolean;
+  /** It refuses, and says so with all that it was sent. */
+  echoing: boolean;
   /** All tokens that it gave, oldest first. */
   readonly tokens: readonly string[];
   admits(token: string): boolean;
@@ -27,6 +29,7 @@ export async function startGoogleServer(workspace: Workspace, tls: KeyPair | nul
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
     };
     if (state.failing) return answer(503, { error: "unavailable" });
+    if (state.echoing) return answer(400, { error: body, error_description: body, message: body });
     const problem = refuse(new URLSearchParams(body).get("assertion") ?? "");
     if (problem !== null) return answer(400, { error: "invalid_grant", error_description: problem });
     const token = `ya29.${randomUUID()}`;
@@ -54,6 +57,7 @@ export async function startGoogleServer(workspace: Workspace, tls: KeyPair | nul
     }),
     lifetimeS: 3600,
     failing: false,
+    echoing: false,
     tokens,
     admits: (token: string) => (expiries.get(token) ?? 0) > Date.now(),
   });

@@ -23,6 +23,8 @@ export interface TokenServer extends RecordingServer {
   account: Account;
   /** Of the tokens that it gives from now on. */
   lifetimeS: number;
+  /** All tokens that it gave, oldest first. */
+  readonly tokens: readonly string[];
   /** Whether a token of its own still holds and was given to the account, not to nobody. */
   admits(token: string): boolean;
   /** A token for these scopes, without asking who wants it. */
@@ -40,6 +42,7 @@ export async function startTokenServer(
 ): Promise<TokenServer> {
   const signer = makeAuthority("token signer");
   const expiries = new Map<string, number>();
+  const tokens: string[] = [];
   const server = await startRecordingServer(workspace, tls, (request, response) => {
     const asked = readQuery(request);
     const known = isKnown(request, asked, state.account);
@@ -48,6 +51,7 @@ export async function startTokenServer(
       scopes: known === "nobody" ? [] : asked.getAll("scope"),
       lifetimeS: state.lifetimeS,
     });
+    tokens.push(token);
     if (known === "account") expiries.set(token, Date.now() + state.lifetimeS * 1000);
     response.setHeader("Content-Type", "application/json");
     response.end(JSON.stringify({ token, access_token: token, expires_in: state.lifetimeS }));
@@ -58,6 +62,7 @@ export async function startTokenServer(
     signerCert: signer.cert,
     account,
     lifetimeS: 60,
+    tokens,
     issue: (...scopes: string[]) => makeToken(signer, { scopes, lifetimeS: 600 }),
     admits: (token: string) => (expiries.get(token) ?? 0) > Date.now(),
   });

@@ -103,7 +103,7 @@ function chooseForTokens(circumstances: Circumstances, realm: string): EndpointC
       host: new URL(url).host,
       auth,
       because,
-      warnings: [...warnings, ...configWarnings(version)],
+      warnings: [...warnings, ...configWarnings(url, version)],
     };
   }
   if (version === null) return impossible(`${because}, and containerd's version is not known`, "start containerd");
@@ -147,9 +147,9 @@ function realmWarnings(url: string, realm: string): string[] {
 }
 
 // 2.1 takes configs.auth for a reason to pull in the old way (config.go, CheckLocalImagePullConfigs).
-function configWarnings(version: ContainerdVersion): string[] {
+function configWarnings(url: string, version: ContainerdVersion): string[] {
   return headersReachTokenEndpoint(version)
-    ? ["registry.configs makes containerd pull without its transfer service"]
+    ? [`${url} needs registry.configs in config.toml, with which containerd pulls without its transfer service`]
     : [];
 }
 
