@@ -13,7 +13,8 @@ export interface Leak {
 export function formsOf(secrets: readonly string[]): readonly string[] {
   const forms = secrets.flatMap((secret) => [
     secret,
-    JSON.stringify(secret).slice(1, -1),
+    inJson(secret),
+    inJson(inJson(secret)),
     encodeURIComponent(secret),
     new URLSearchParams({ a: secret }).toString().slice(2),
     ...base64Forms(secret),
@@ -66,4 +67,8 @@ function base64Forms(secret: string): string[] {
       .replace(/=+$/, "");
     return encoded.slice(shift === 0 ? 0 : 4, -2);
   });
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import {
   readTextIfThere,
   removeFile,
@@ -36,6 +38,42 @@ test("writeFileAtomic() gives the wanted mode whatever the umask and the old mod
   await chmod(path, 0o777);
   await writeFileAtomic(path, "new", { mode: 0o644 });
   assert.equal((await stat(path)).mode & 0o777, 0o644);
+});
+
+// Looks at every file in a folder as fast as it can, and tells the modes that it saw and how often it looked.
+const LOOK = `
+  const { readdirSync, statSync } = require("node:fs");
+  const { parentPort, workerData: { folder, stop } } = require("node:worker_threads");
+  const modes = new Set();
+  const look = (path) => {
+    try {
+      const stats = statSync(path);
+      if (stats.isFile()) modes.add((stats.mode & 0o777).toString(8));
+      else for (const name of readdirSync(path)) look(path + "/" + name);
+    } catch {}
+  };
+  let looks = 0;
+  parentPort.postMessage("ready");
+  for (; Atomics.load(stop, 0) === 0; looks++) look(folder);
+  parentPort.postMessage({ modes: [...modes], looks });
+`;
+
+test("writeFileAtomic() never shows a secret to others, not even for the moment of writing", async (context) => {
+  const base = await folder(context);
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(LOOK, { eval: true, workerData: { folder: base, stop } });
+  await once(worker, "message");
+  const umask = process.umask(0);
+  try {
+    for (const round of Array.from({ length: 50 }).keys()) {
+      await writeFileAtomic(join(base, `${round % 10}/hosts.toml`), "secret", { mode: 0o600 });
+    }
+  } finally {
+    process.umask(umask);
+    Atomics.store(stop, 0, 1);
+  }
+  const [{ modes, looks }] = (await once(worker, "message")) as [{ modes: string[]; looks: number }];
+  assert.deepEqual(modes, ["600"], `in ${looks} looks`);
 });
 
 test("writeFileAtomic() writes through a symbolic link", async (context) => {

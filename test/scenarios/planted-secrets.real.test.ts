@@ -149,7 +149,7 @@ function stagesOf(
     [
       "a config.json that is broken off in a password",
       /it is not JSON/,
-      () => writeFile(paths.basic as string, `{"auths":{"x":{"password":${SECRETS.password}`),
+      () => writeFile(paths.basic as string, `${SECRETS.password}": {} }`),
     ],
     [
       "a helper that fails, and prints what it knows",
@@ -240,7 +240,9 @@ test("run, plan, check and status show no secret, whatever goes wrong", { skip }
   const keys = [google.google, jsonKey].map(
     ({ keyJson }) => (JSON.parse(keyJson) as { private_key: string }).private_key,
   );
-  const given = [...Object.values(SECRETS), ...keys.flatMap((key) => key.split("\n").slice(1, -2))];
+  // What a parser quotes of a file is shorter than its secret.
+  const starts = Object.values(SECRETS).flatMap((secret) => /^[a-z-]+-ü%&/.exec(secret)?.[0] ?? []);
+  const given = [...Object.values(SECRETS), ...starts, ...keys.flatMap((key) => key.split("\n").slice(1, -2))];
   const assertions = [google.google, jsonKey].flatMap(({ received }) =>
     received.flatMap(({ body }) => (new URLSearchParams(body).get("assertion") ?? "").split(".").slice(1).map(start)),
   );
