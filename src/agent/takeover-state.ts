@@ -31,13 +31,13 @@ export function compileTakeoverState(
   const identity = observed.daemon?.identity ?? null;
   const isKnown = inEffect?.daemon === identity && inEffect?.configPath === certsDir;
   const isNews = plan.kind === "settled" && identity !== null && needsContainerd(config) && !isKnown;
-  const isEdited = plan.kind === "change" && plan.edit === null;
+  const isOwed = journal?.step === "owed" || (plan.kind === "change" && plan.edit === null && plan.restart === "owed");
   const summary = plan.kind === "change" ? { ...plan, edit: plan.edit !== null } : plan;
   return {
     plan,
     inEffect: plan.kind === "settled" || (plan.kind === "change" && plan.restart === "none" && isKnown),
     isDue: journal !== null || plan.kind === "change" || isNews,
-    restartOwed: journal?.step === "owed" || (isEdited && plan.restart === "owed"),
+    restartOwed: isOwed && plan.kind !== "settled",
     lastRestartAtMs,
     stamp: JSON.stringify([summary, journal && { ...journal, edit: null }, inEffect, failed, identity, certsDir]),
   };

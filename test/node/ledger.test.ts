@@ -60,3 +60,17 @@ test("Ledger.open() refuses a damaged ledger rather than losing originals", asyn
   await writeFile(join(state, "ledger.json"), "{ half");
   await assert.rejects(Ledger.open(state), /is not JSON/);
 });
+
+test("Ledger shows an original, and keeps another after it was told to forget it", async (context) => {
+  const { state, file } = await place(context);
+  await writeFile(file, "first");
+  const ledger = await Ledger.open(state);
+  await ledger.backUp(file);
+  await writeFile(file, "second");
+  assert.equal(await ledger.readOriginal(file), "first");
+  await ledger.forget(file);
+  assert.equal(await ledger.readOriginal(file), null);
+  assert.deepEqual(await readdir(join(state, "backups")), []);
+  await ledger.backUp(file);
+  assert.equal(await (await Ledger.open(state)).readOriginal(file), "second");
+});

@@ -10,7 +10,7 @@ import { createConfigPath, editConfigPath } from "../../src/core/containerd-conf
 import type { ObservedContainerd } from "../../src/core/containerd-config/observed-containerd.ts";
 import { resolveConfig } from "../../src/core/containerd-config/resolve-config.ts";
 import { planRestore } from "../../src/node/plan-restore.ts";
-import type { KeptEdit, Remembered } from "../../src/node/restart-memory.ts";
+import type { Journal, KeptEdit, Remembered } from "../../src/node/restart-memory.ts";
 
 const VERSION = { major: 1, minor: 7, patch: 24 };
 const WISH = { plugin: "io.containerd.grpc.v1.cri", wanted: "/certs.d" };
@@ -23,12 +23,18 @@ function keep(text: string, undo: KeptEdit["undo"], created = false): KeptEdit {
   return { undo, created, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
+function owedAt(path: string, newText: string | null): Journal {
+  const edit = { path, oldText: ORIGINAL, newText, isRestore: false, kept: null, mode: 0o644, owner: null };
+  return { step: "owed", edit, daemon: "b:1:1", key: "k", wanted: "/certs.d", failure: null };
+}
+
 async function plan(
   t: TestContext,
   text: string | null,
   kept: KeptEdit,
   changes: Partial<ObservedContainerd> = {},
   configOf = (path: string) => resolveConfig([{ path, text }], VERSION),
+  { original = ORIGINAL as string | null, owed = false } = {},
 ) {
   const dir = mkdtempSync(join(tmpdir(), "mirror-agent-restore-"));
   t.after(() => rmSync(dir, { recursive: true }));
@@ -47,13 +53,13 @@ async function plan(
   const config = configOf(path);
   const base = { socket: "", daemon, binary: "", version: VERSION, managedBy: null, config, configChangedAtMs: 0 };
   const remembered: Remembered = {
-    journal: null,
+    journal: owed ? owedAt(path, text) : null,
     edits: { [path]: kept },
     inEffect: null,
     failed: null,
     lastRestartAtMs: null,
   };
-  const options = { restart: "when-needed", readOriginal: async () => ORIGINAL } as const;
+  const options = { restart: "when-needed", readOriginal: async () => original } as const;
   const { changes: planned, refused } = await planRestore({ ...base, ...changes }, remembered, options);
   return {
     texts: planned.map((change) => change.edit?.newText),
@@ -121,4 +127,16 @@ test("planRestore() leaves the restart to the operator where it would end contai
   };
   assert.deepEqual((await plan(t, edit.text, kept, { daemon })).restarts, ["owed"]);
   assert.deepEqual((await plan(t, edit.text, kept, { daemon: null })).restarts, ["none"]);
+});
+
+test("planRestore() needs no restart where the running containerd has never loaded our value", async (t) => {
+  const kept = keep(edit.text, edit.undo);
+  const restarts = async (text: string) => (await plan(t, text, kept, {}, undefined, { owed: true })).restarts;
+  assert.deepEqual(await restarts(edit.text), ["none"]);
+  assert.deepEqual(await restarts(`${edit.text}# theirs\n`), ["now"], "what it leads to was never loaded");
+});
+
+test("planRestore() takes our value out where the original is lost, and never the file with it", async (t) => {
+  const planned = await plan(t, edit.text, keep(edit.text, edit.undo), {}, undefined, { original: null });
+  assert.deepEqual(planned.texts, [ORIGINAL]);
 });
