@@ -37,6 +37,21 @@ const issue = (line: number, message: string): ConfigIssue => ({ severity: "erro
 const four = [1, 2, 3, 4].map((line) => issue(line, `"x${line}" is no key`));
 
 const ROWS: Record<string, readonly [event: Event, level: Level, message: string]> = {
+  "pullsFreed, one": [
+    { kind: "pullsFreed", endpoint: first, count: 1 },
+    "info",
+    "Closed 1 connection of containerd to https://m1:5000/v2/team that made no progress; the pulls go on elsewhere",
+  ],
+  "pullsFreed, several": [
+    { kind: "pullsFreed", endpoint: upstream, count: 3 },
+    "info",
+    "Closed 3 connections of containerd to https://gcr.io that made no progress; the pulls go on elsewhere",
+  ],
+  freeingImpossible: [
+    { kind: "freeingImpossible", because: "there is no ss on this host (package iproute2)" },
+    "warn",
+    "Cannot free pulls that hang: there is no ss on this host (package iproute2); they hang until containerd is restarted",
+  ],
   started: [
     { kind: "started", version: "0.1.0", configPath: "/etc/mirror-agent/config.yaml" },
     "info",
