@@ -13,6 +13,12 @@ import { parse } from "@iarna/toml";
 /** Starts every hosts.toml of ours; what starts otherwise is somebody else's. */
 export const MANAGED_MARK = "# Managed by mirror-agent";
 
+/** Key null: it is in the same file. */
+export interface ClientFiles {
+  readonly certPath: string;
+  readonly keyPath: string | null;
+}
+
 /** One host that containerd tries, or the `server` it tries last. */
 export interface HostEntry {
   readonly url: string;
@@ -20,7 +26,7 @@ export interface HostEntry {
   readonly capabilities: readonly ("pull" | "resolve")[] | null;
   /** Paths as containerd sees them. They must exist before the file does: a missing one fails every pull. */
   readonly caPath: string | null;
-  readonly client: { readonly certPath: string; readonly keyPath: string | null } | null;
+  readonly client: ClientFiles | null;
   readonly skipVerify: boolean;
   /** Null where containerd does not know the key, or its 30 s are meant to stay. */
   readonly dialTimeoutMs: number | null;
@@ -102,10 +108,15 @@ function keysOf(entry: HostEntry): Record<string, TomlValue> {
     ...(entry.capabilities && { capabilities: entry.capabilities }),
     ...(new URL(entry.url).pathname !== "/" && { override_path: true }),
     ...(tls && entry.caPath !== null && { ca: entry.caPath }),
-    ...(tls && entry.client && { client: [[entry.client.certPath, entry.client.keyPath ?? ""]] }),
+    ...(tls && entry.client && { client: [renderableClient(entry.client)] }),
     ...(tls && entry.skipVerify && { skip_verify: true }),
     ...(entry.dialTimeoutMs !== null && { dial_timeout: `${entry.dialTimeoutMs}ms` }),
   };
+}
+
+// A pair whose key is "" is no such thing: containerd takes it for the folder of the file, and fails every pull.
+function renderableClient({ certPath, keyPath }: ClientFiles): TomlValue {
+  return keyPath === null ? certPath : [certPath, keyPath];
 }
 
 function hostTree(entry: HostEntry): Record<string, unknown> {

@@ -44,6 +44,8 @@ export interface Reply {
   readonly length: number | null;
 }
 
+/** A body that flows may take so many times the limit for an answer. */
+const FLOWING = 4;
 const MAX_REDIRECTS = 10;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
@@ -103,7 +105,7 @@ export class ContainerdAsker {
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const headers = { Accept: question.accept, ...(url.origin === first.origin ? this.#headers() : {}) };
       const request = { url, headers, tls, proxy, maxBodyBytes: question.maxBodyBytes };
-      const left = { timeoutMs: Math.max(1, endsAt - performance.now()) };
+      const left = { timeoutMs: Math.max(1, endsAt - performance.now()), maxBodyMs: FLOWING * timeoutMs };
       const method = question.method === "HEAD" ? { method: question.method } : {};
       const answer = await this.#client.get({ ...request, ...left, ...method }, signal);
       const place = REDIRECTS.has(answer.status) ? URL.parse(answer.headers.location ?? "", url) : null;

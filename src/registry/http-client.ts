@@ -25,6 +25,8 @@ export interface HttpRequest {
   readonly proxy: ProxyEnvironment;
   /** From the first step until the last byte of the body. */
   readonly timeoutMs: number;
+  /** Lets a body that flows take longer, up to this: then the limit above is for each piece of it. */
+  readonly maxBodyMs?: number;
   /** What comes after so many bytes is not read. */
   readonly maxBodyBytes: number;
 }
@@ -62,6 +64,10 @@ export class HttpClient {
     const abort = (): void => stop.abort(signal.reason);
     signal.addEventListener("abort", abort);
     const timer = setTimeout(() => stop.abort(), request.timeoutMs);
+    const endsAt = performance.now() + (request.maxBodyMs ?? 0);
+    exchange.onBody = () => {
+      if (performance.now() < endsAt) timer.refresh();
+    };
     try {
       signal.throwIfAborted();
       return await exchange.run(this.#agent, stop.signal);
@@ -83,6 +89,8 @@ export class HttpClient {
 /** One request: how far it has come, and on which connection. */
 class Exchange {
   phase: Phase = "lookup";
+  /** Called with each piece of the body. */
+  onBody: () => void = () => {};
   readonly proxied: boolean;
   readonly #request: HttpRequest;
   readonly #route: Route;
@@ -116,7 +124,7 @@ class Exchange {
     this.#sent = sent;
     const [answer] = (await once(sent, "response")) as [IncomingMessage];
     this.phase = "body";
-    const body = await readBody(answer, this.#request.maxBodyBytes);
+    const body = await readBody(answer, { maxBytes: this.#request.maxBodyBytes, onBody: this.onBody });
     this.#refuseExpired();
     return {
       status: answer.statusCode ?? 0,
@@ -159,10 +167,16 @@ class Exchange {
   }
 }
 
-async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
+interface BodyReading {
+  readonly maxBytes: number;
+  readonly onBody: () => void;
+}
+
+async function readBody(answer: IncomingMessage, { maxBytes, onBody }: BodyReading): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
+    onBody();
     chunks.push(chunk);
     length += chunk.length;
     if (length >= maxBytes) break;

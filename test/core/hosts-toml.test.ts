@@ -64,3 +64,11 @@ for (const [registry, folders, path] of [
     assert.equal(hostsTomlPath("/c", registry, new Set(folders)), path);
   });
 }
+
+test("renderHostsToml() names a client certificate with its key in one file by that file, not as half a pair", () => {
+  const entry = HOSTS_CASES[0]?.file(GOLDEN_PLACES).hosts[0];
+  assert.ok(entry);
+  const client = { certPath: "/tls/client.pem", keyPath: null };
+  const text = renderHostsToml({ registry: "gcr.io", hosts: [{ ...entry, client }], server: null });
+  assert.match(text, /^ {2}client = \["\/tls\/client\.pem"\]$/m);
+});
