@@ -137,7 +137,9 @@ async function writeNew(path: string, content: string | Buffer, { mode, owner }:
   const file = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);
   try {
     await file.chmod(mode);
-    if (owner) await file.chown(owner.uid, owner.gid);
+    const { uid, gid } = await file.stat();
+    // The service may not call chown at all, and mostly need not.
+    if (owner && (owner.uid !== uid || owner.gid !== gid)) await file.chown(owner.uid, owner.gid);
     await file.writeFile(content);
     await file.sync();
   } finally {
