@@ -97,6 +97,11 @@ test("follow() aborts a connection that is not open yet, and one that cannot be 
   assert.deepEqual(await run({ looks: [hangs, hangs, []], ends: false }), ["end 1", "abort 1", "freed 1"]);
 });
 
+test("follow() aborts a connection that it ended in vain, and counts it once", async () => {
+  const told = await run({ looks: [hangs, hangs, hangs, hangs, []] });
+  assert.deepEqual(told, ["end 1", "freed 1", "abort 1"]);
+});
+
 test("follow() says once that closing does not work here", async () => {
   const told = await run({ looks: [hangs], ends: false, aborts: false }, HUNG, 12);
   assert.deepEqual(told, ["end 1", "abort 1", "abort 1", "freeingImpossible"]);
