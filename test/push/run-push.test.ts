@@ -71,6 +71,18 @@ test("runPush() sends nothing the second time", async () => {
   assert.ok(!events.some(({ kind }) => kind === "blobSent"));
 });
 
+test("runPush() sends no blob that an interrupted run brought already", async () => {
+  await using registry = await startPushRegistry();
+  await pushPackage(bundle, { url: registry.url });
+  registry.manifests.clear();
+  const { results, events } = await pushPackage(bundle, { url: registry.url });
+  assert.deepEqual(
+    results.map(({ state }) => state),
+    ["pushed", "pushed"],
+  );
+  assert.ok(!events.some(({ kind }) => kind === "blobSent"));
+});
+
 test("runPush() finds a lost blob again when told to recheck", async () => {
   await using registry = await startPushRegistry();
   await pushPackage(bundle, { url: registry.url });
