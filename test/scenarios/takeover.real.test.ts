@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startAgent } from "../lab/agent.ts";
+import { makeAuthority } from "../lab/certificates.ts";
 import { buildImage } from "../lab/image.ts";
 import { CONTAINERD_VERSIONS, type ContainerdVersion, labMissing } from "../lab/parts.ts";
 import { pushImage } from "../lab/push-image.ts";
@@ -22,6 +23,9 @@ const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const IMAGE = "gcr.io/lab/hello:1.0";
 const R2 = '[plugins."io.containerd.grpc.v1.cri".registry]\n';
 const BARE = `# ours\nversion = 2\n\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_image = "pause" # kept\n`;
+
+/** A takeover may wait for containerd as long as this. */
+const PATIENT = { timeoutMs: 60_000 };
 
 interface Node {
   readonly workspace: Workspace;
@@ -45,20 +49,35 @@ async function makeNode(
 interface Settings {
   readonly restart?: "when-needed" | "never";
   readonly restartCommand?: readonly string[];
+  /** Mirrors before ours, and what follows it. */
+  readonly first?: string;
   readonly more?: string;
 }
 
 function configOf({ containerd, mirror }: Node, settings: Settings = {}): string {
-  const { restart = "when-needed", restartCommand = containerd.restartCommand, more = "" } = settings;
+  const { restart = "when-needed", restartCommand = containerd.restartCommand, first = "", more = "" } = settings;
   const command = JSON.stringify(restartCommand);
   const upstream = `  upstreams: { gcr.io: { endpoint: "http://127.0.0.1:9" } }\n`;
   const probe = "  probe: { interval: 1s, timeout: 500ms }\n";
   const takeover = `  containerd: { restart: ${restart}, restartCommand: ${command} }\n`;
-  return `registryMirrors:\n  - { endpoint: "${mirror.url}", hosts: [gcr.io] }\n${more}agent:\n${probe}${upstream}${takeover}`;
+  return `registryMirrors:\n${first}  - { endpoint: "${mirror.url}", hosts: [gcr.io] }\n${more}agent:\n${probe}${upstream}${takeover}`;
 }
 
 async function configure(node: Node, settings?: Settings): Promise<void> {
   await writeFile(join(node.containerd.dir, "etc/mirror-agent/config.yaml"), configOf(node, settings));
+}
+
+/** Another mirror before ours, behind it, gone again, and a registry with a CA of its own. */
+async function makeChange(workspace: Workspace, { change, ca }: { change: number; ca: string }) {
+  const other = `  - { endpoint: "http://127.0.0.1:${20_000 + change}", hosts: [gcr.io, r${change}.test] }\n`;
+  const isThere = (registries: readonly string[]) => registries.includes(`r${change}.test`);
+  if (change % 4 === 0) return { first: other, more: "", wanted: isThere };
+  if (change % 4 === 1) return { first: "", more: other, wanted: isThere };
+  if (change % 4 === 2)
+    return { first: "", more: "", wanted: (registries: readonly string[]) => registries.length === 1 };
+  const path = await workspace.file(`ca-${change}.pem`, ca);
+  const more = `privateRegistries:\n  - { host: r${change}.test, caCertPath: ${path} }\n`;
+  return { first: "", more, wanted: isThere };
 }
 
 interface Ran {
@@ -140,18 +159,21 @@ for (const version of CONTAINERD_VERSIONS) {
     const node = await makeNode(workspace, version, BARE);
     const { containerd } = node;
     const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node) });
-    await agent.untilStatus((status) => status.containerd.inEffect && status.endpoints[0]?.state === "up");
+    await agent.untilStatus(
+      ({ containerd: { inEffect }, endpoints }) => inEffect && endpoints[0]?.state === "up",
+      PATIENT,
+    );
     await assertPullsThrough(node);
     assert.equal(await containerd.starts(), 2);
+    await agent.untilStatus((status) => status.containerd.lastRestartAt !== null);
     const lines = agent.lines.filter((line) => line.includes("containerd reads the routes"));
     assert.equal(lines.length, 1, agent.lines.join("\n"));
-    assert.ok((await agent.status())?.containerd.lastRestartAt);
 
+    const ca = makeAuthority().cert;
     for (let change = 0; change < 100; change++) {
-      const other = `  - { endpoint: "http://127.0.0.1:${20_000 + change}", hosts: [gcr.io, r${change}.test] }\n`;
-      await agent.configure(configOf(node, { more: change % 2 === 0 ? other : "" }));
-      const wanted = change % 2 === 0 ? 2 : 1;
-      await agent.untilStatus(({ routes }) => routes.length === wanted);
+      const { more, first, wanted } = await makeChange(workspace, { change, ca });
+      await agent.configure(configOf(node, { more, first }));
+      await agent.untilStatus(({ routes }) => wanted(routes.map(({ registry }) => registry)));
     }
     assert.equal(await containerd.starts(), 2);
     agent.signal("SIGTERM");
@@ -208,7 +230,7 @@ test("run leaves the restart to the operator where it is to, shows it as owed, a
   const node = await makeNode(workspace, "1.7", BARE);
   const { containerd } = node;
   const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node, { restart: "never" }) });
-  await agent.untilStatus((status) => status.containerd.restartOwed);
+  await agent.untilStatus((status) => status.containerd.restartOwed, PATIENT);
   const planned = await run(node, "plan");
   assert.match(planned.stdout, /^Restart owed, which is left to you: /m);
   const status = await run(node, "status");
@@ -216,7 +238,10 @@ test("run leaves the restart to the operator where it is to, shows it as owed, a
   assert.equal(await containerd.starts(), 1);
 
   await restartContainerd(node);
-  const after = await agent.untilStatus(({ containerd: { inEffect, restartOwed } }) => inEffect && !restartOwed);
+  const after = await agent.untilStatus(
+    ({ containerd: { inEffect, restartOwed } }) => inEffect && !restartOwed,
+    PATIENT,
+  );
   assert.equal(after.containerd.problem, null);
   assert.equal(await containerd.starts(), 2);
   await assertPullsThrough(node);
@@ -263,7 +288,7 @@ test("restore takes out only our value of what was edited since, and brings back
   await writeFile(theirs, 'server = "https://theirs"\n', { mode: 0o640 });
   const before = await filesOf(node);
   const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node) });
-  await agent.untilStatus((status) => status.containerd.inEffect);
+  await agent.untilStatus((status) => status.containerd.inEffect, PATIENT);
   assert.match(await readFile(theirs, "utf8"), /^# Managed/);
 
   const refused = await run(node, "restore");
@@ -301,8 +326,8 @@ for (const isKilledToo of [false, true]) {
     await writeFile(`${marker}-go`, "");
 
     const second = await startAgent(workspace, { root: containerd.dir, config: null });
-    await second.untilStatus((status) => status.containerd.inEffect, { timeoutMs: 30_000 });
-    await second.untilStatus((status) => status.containerd.lastRestartAt !== null);
+    await second.untilStatus((status) => status.containerd.inEffect, PATIENT);
+    await second.untilStatus((status) => status.containerd.lastRestartAt !== null, PATIENT);
     assert.equal(await containerd.starts(), 2);
     await assertPullsThrough(node);
   });
@@ -321,7 +346,7 @@ test("run moves routes while a takeover waits", { skip }, async () => {
   await agent.configure(configOf(node, { restartCommand, more }));
   await agent.untilStatus(({ routes, containerd: { inEffect } }) => routes.length === 2 && !inEffect);
   await writeFile(`${marker}-go`, "");
-  await agent.untilStatus((status) => status.containerd.inEffect);
+  await agent.untilStatus((status) => status.containerd.inEffect, PATIENT);
   assert.equal(await containerd.starts(), 2);
 });
 
