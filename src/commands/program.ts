@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { defineApply } from "./apply.ts";
 import { defineCheck } from "./check.ts";
 import { type CommandContext, EXIT } from "./context.ts";
+import { defineDoctor } from "./doctor.ts";
 import { defineExplain } from "./explain.ts";
 import { defineMigrate } from "./migrate.ts";
 import { definePlan } from "./plan.ts";
@@ -22,6 +23,7 @@ const COMMANDS = [
   defineApply,
   defineStatus,
   defineExplain,
+  defineDoctor,
   defineMigrate,
   defineRestore,
   definePushImages,

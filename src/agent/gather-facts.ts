@@ -1,0 +1,111 @@
+// Gathers what `doctor` judges: reads files, looks at containerd and the host, asks every endpoint once. Changes
+// nothing on this node.
+
+import { planTakeover, type TakeoverMemory } from "../core/containerd-config/plan-takeover.ts";
+import type { AgentFacts, CertsFacts, DoctorFacts } from "../core/doctor/facts.ts";
+import type { Places } from "../core/explain/hosts-folder.ts";
+import { readRoute } from "../core/explain/pull-hosts.ts";
+import { tlsPaths } from "../core/explain/tls-contents.ts";
+import type { NodePaths } from "../core/node-paths.ts";
+import { compileRoutes } from "../core/routes.ts";
+import { observeCertsDir } from "../node/certs-dir.ts";
+import { readTextIfThere, statIfThere } from "../node/files.ts";
+import { observeHost } from "../node/host-facts.ts";
+import { readPlaces, readTexts } from "../node/read-places.ts";
+import { askEndpoints } from "./ask-endpoints.ts";
+import type { NodeView, ObserveOptions } from "./observe-node.ts";
+
+/** Gathers everything; rejects only when the signal is aborted, or this host itself does not answer. */
+export async function gatherFacts(node: NodeView, options: ObserveOptions, signal: AbortSignal): Promise<DoctorFacts> {
+  const { paths, loaded, observed, proxy } = node;
+  const { config, issues } = loaded;
+  const remembered = await readRemembered(paths.stateDir);
+  const wish = { certsDir: paths.certsDir, restart: config?.agent.containerd.restart ?? "when-needed" };
+  const [certs, endpoints, agent, host] = await Promise.all([
+    gatherCerts(node),
+    askEndpoints(node, options, signal),
+    gatherAgent(paths, remembered),
+    observeHost({
+      paths: [`${options.root}/var/lib/containerd`, paths.stateDir],
+      root: options.root,
+      certsDir: paths.certsDir,
+    }),
+  ]);
+  return {
+    nowMs: options.nowMs(),
+    config: {
+      path: paths.config,
+      isValid: config !== null,
+      issues,
+      registries: config === null ? [] : compileRoutes(config).map(({ registry }) => registry),
+    },
+    containerd: observed,
+    takeover: config === null ? null : planTakeover(observed, wish, remembered),
+    certs,
+    endpoints,
+    proxy,
+    agent,
+    host,
+  };
+}
+
+async function gatherCerts({ paths: { certsDir }, observed }: NodeView): Promise<CertsFacts> {
+  const { folders, hostsFiles } = await observeCertsDir(certsDir).catch(() => ({
+    folders: new Set<string>(),
+    hostsFiles: new Map(),
+  }));
+  const places = await readPlaces([...folders].map((name) => `${certsDir}/${name}`));
+  const version = observed.daemon?.version ?? observed.version;
+  const named = version === null ? [] : [...places].flatMap((entry) => namedBy(entry, version));
+  return {
+    certsDir,
+    places,
+    modes: new Map([...hostsFiles].map(([path, { mode }]) => [path, mode])),
+    tlsFiles: await readTexts([...new Set(named)]),
+  };
+}
+
+function namedBy(
+  [path, place]: Places extends ReadonlyMap<infer K, infer V> ? [K, V] : never,
+  version: Parameters<typeof readRoute>[1]["version"],
+): readonly string[] {
+  if (place.kind !== "folder") return [];
+  const folder = { ...place, kind: "found", path, hidden: [] } as const;
+  return readRoute(folder, { registry: path.slice(path.lastIndexOf("/") + 1), version }).hosts.flatMap(tlsPaths);
+}
+
+interface Remembered extends TakeoverMemory {
+  readonly journal: { readonly step: string } | null;
+}
+
+const NOTHING: Remembered = { inEffect: null, failed: null, journal: null };
+
+// Not through RestartMemory: that makes the folder, and a file that it cannot read is something to tell here.
+async function readRemembered(stateDir: string): Promise<Remembered> {
+  try {
+    const text = await readTextIfThere(`${stateDir}/containerd.json`);
+    return text === null ? NOTHING : { ...NOTHING, ...(JSON.parse(text) as Remembered) };
+  } catch {
+    return { ...NOTHING, failed: { key: "", because: `"${stateDir}/containerd.json" cannot be read` } };
+  }
+}
+
+async function gatherAgent({ stateDir, status }: NodePaths, { journal, failed }: Remembered): Promise<AgentFacts> {
+  const [shown, stat] = await Promise.all([readTextIfThere(status), statIfThere(stateDir)]);
+  return {
+    statusAtMs: readUpdatedAt(shown),
+    stateDir,
+    stateDirMode: stat === null ? null : stat.mode & 0o777,
+    restartOwed: journal?.step === "owed",
+    restartFailed: failed?.because ?? null,
+  };
+}
+
+function readUpdatedAt(text: string | null): number | null {
+  try {
+    const atMs = Date.parse((JSON.parse(text ?? "null") as { updatedAt?: string } | null)?.updatedAt ?? "");
+    return Number.isNaN(atMs) ? null : atMs;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,95 @@
+// The mirrors and registries of the config, as seen from this node: whether they answer, take the credentials, show a
+// certificate that holds, agree about the time, and are reached the right way.
+
+import ipaddr from "ipaddr.js";
+import type { ProbeReason } from "../probe-result.ts";
+import { chooseProxy } from "../proxy.ts";
+import { type Check, fail, ok, warn } from "./check.ts";
+import type { DoctorFacts, EndpointFacts } from "./facts.ts";
+
+const DAY_MS = 86_400_000;
+const SOON_MS = 30 * DAY_MS;
+const SKEW_WARN_MS = 30_000;
+const SKEW_FAIL_MS = 300_000;
+
+/** Whether each answers. An upstream that does not is no failure of this node's: the mirrors are there for that. */
+export function checkEndpoints({ endpoints }: DoctorFacts): Check[] {
+  return endpoints.map(({ endpoint, probe }) => {
+    const name = `${endpoint.role} ${endpoint.url}`;
+    if (probe.ok) return ok("endpoint", `${name} answers in ${Math.round(probe.latencyMs)} ms`);
+    const found = `${name}: ${probe.reason}: ${probe.detail}`;
+    const mend = MENDS[probe.reason] ?? `look at the server of ${endpoint.url}`;
+    return endpoint.role === "mirror" ? fail("endpoint", found, mend) : warn("endpoint", found, mend);
+  });
+}
+
+const MENDS: Readonly<Partial<Record<ProbeReason, string>>> = {
+  refused: "start the registry there, or correct the port in the config",
+  "connect-timeout": "look for a firewall on the way; nothing answers there",
+  unreachable: "look at this node's routes (ip route get ADDRESS)",
+  dns: "mend name resolution (getent hosts NAME; /etc/resolv.conf), or write the address into the config",
+  tls: "the server does not speak TLS there: write http:// into the config, or give it a certificate",
+  "certificate-expired": "renew the server's certificate",
+  "certificate-untrusted": "name the authority of its certificate with caCertPath",
+  "response-timeout": "restart the registry: it takes requests and never answers",
+  "not-a-registry": "correct the endpoint in the config: something else answers there",
+  proxy: "mend HTTPS_PROXY or NO_PROXY of containerd's unit",
+};
+
+/** Certificates that end soon, or have. */
+export function checkCertificates({ endpoints, nowMs }: DoctorFacts): Check[] {
+  return endpoints.flatMap(({ endpoint, probe }) => {
+    const endsAtMs = probe.certificateExpiresAtMs;
+    if (endsAtMs === null) return [];
+    const day = new Date(endsAtMs).toISOString().slice(0, 10);
+    const mend = `renew the certificate of ${endpoint.url}`;
+    if (endsAtMs <= nowMs) return [fail("certificate", `the certificate of ${endpoint.url} expired on ${day}`, mend)];
+    if (endsAtMs > nowMs + SOON_MS) return [ok("certificate", `the certificate of ${endpoint.url} holds until ${day}`)];
+    return [warn("certificate", `the certificate of ${endpoint.url} expires on ${day}`, mend)];
+  });
+}
+
+/** Credentials that cannot be read, are refused, or do not reach containerd. */
+export function checkCredentials({ endpoints }: DoctorFacts): Check[] {
+  const checks = endpoints.flatMap(({ credentialProblems, credentialWarnings }) => [
+    ...credentialProblems.map((found) => fail("credential", found, "correct the file that the config names for it")),
+    ...credentialWarnings.map((found) => warn("credential", found, "see docs/credentials.md")),
+  ]);
+  return checks.length > 0 || endpoints.length === 0 ? checks : [ok("credential", "no credential is refused")];
+}
+
+/** This node's clock against those of the registries, of which most are right. */
+export function checkClock({ endpoints }: DoctorFacts): Check[] {
+  const ahead = endpoints
+    .flatMap(({ clockAheadMs }) => (clockAheadMs === null ? [] : [clockAheadMs]))
+    .sort((a, b) => a - b);
+  const median = ahead[Math.floor(ahead.length / 2)];
+  if (median === undefined) return [];
+  const seconds = Math.round(Math.abs(median) / 1000);
+  const found = `this node's clock is ${seconds} s ${median > 0 ? "behind" : "ahead of"} the registries'`;
+  const mend = "mend time synchronisation (timedatectl; chronyc tracking)";
+  if (Math.abs(median) >= SKEW_FAIL_MS) return [fail("clock", `${found}: tokens and certificates are refused`, mend)];
+  return Math.abs(median) >= SKEW_WARN_MS
+    ? [warn("clock", found, mend)]
+    : [ok("clock", "this node's clock agrees with the registries'")];
+}
+
+/** Mirrors inside that containerd would ask its proxy for. */
+export function checkProxy({ endpoints, proxy }: DoctorFacts): Check[] {
+  if (proxy.httpProxy === "" && proxy.httpsProxy === "") return [ok("proxy", "containerd uses no proxy")];
+  const through = endpoints.filter(({ endpoint }) => chooseProxy(endpoint.url, proxy) !== null);
+  const inside = through.filter(isInside);
+  if (inside.length === 0)
+    return [ok("proxy", `${through.length} of ${endpoints.length} endpoints are reached through containerd's proxy`)];
+  return inside.map(({ endpoint }) => {
+    const host = new URL(endpoint.url).hostname;
+    const mend = `add ${host} to NO_PROXY of containerd's unit, then systemctl daemon-reload and restart containerd`;
+    return warn("proxy", `containerd asks its proxy for ${endpoint.url}, which is inside`, mend);
+  });
+}
+
+function isInside({ endpoint }: EndpointFacts): boolean {
+  const host = new URL(endpoint.url).hostname.replace(/^\[|\]$/g, "");
+  if (!ipaddr.isValid(host)) return endpoint.role === "mirror" && !host.includes(".");
+  return ["private", "uniqueLocal", "linkLocal"].includes(ipaddr.process(host).range());
+}

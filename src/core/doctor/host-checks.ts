@@ -1,0 +1,124 @@
+// The host around it: space, inodes, what the kernel allows, who else writes the same files; and the agent itself.
+
+import { type Check, fail, ok, warn } from "./check.ts";
+import type { DiskFacts, DoctorFacts } from "./facts.ts";
+
+const MIB = 2 ** 20;
+
+/** The config, and what it names. */
+export function checkConfig({ config }: DoctorFacts): Check[] {
+  const issues = config.issues.map(({ severity, line, column, message }) => {
+    const found = `${config.path} line ${line}, column ${column}: ${message}`;
+    return severity === "error"
+      ? fail("config", found, "mirror-agent check")
+      : warn("config", found, "mirror-agent check");
+  });
+  return issues.length > 0 ? issues : [ok("config", `${config.path} is valid`)];
+}
+
+/** Whether the agent runs, and keeps its secrets to itself. */
+export function checkAgent({ agent, nowMs }: DoctorFacts): Check[] {
+  const { statusAtMs, stateDir, stateDirMode } = agent;
+  const isFresh = statusAtMs !== null && nowMs - statusAtMs < 60_000;
+  const running = isFresh
+    ? ok("agent", "mirror-agent runs")
+    : warn(
+        "agent",
+        "mirror-agent does not run: a mirror that fails stays in the routes",
+        "systemctl enable --now mirror-agent",
+      );
+  if (stateDirMode === null || (stateDirMode & 0o077) === 0) return [running];
+  const found = `"${stateDir}" is open to others (mode ${stateDirMode.toString(8).padStart(4, "0")})`;
+  return [running, fail("agent", found, `chmod 700 "${stateDir}"`)];
+}
+
+/** Space and inodes for images and for state. */
+export function checkDisks({ host }: DoctorFacts): Check[] {
+  return host.disks.flatMap((disk) => [checkSpace(disk), ...checkInodes(disk)]);
+}
+
+function checkSpace({ path, freeBytes, totalBytes }: DiskFacts): Check {
+  const found = `${Math.round(freeBytes / MIB)} MiB are free for "${path}"`;
+  const mend = "remove images that nobody uses (crictl rmi --prune), or give it more space";
+  if (freeBytes < 100 * MIB) return fail("space", `only ${found}`, mend);
+  return freeBytes < 1024 * MIB || freeBytes < totalBytes * 0.05
+    ? warn("space", `only ${found}`, mend)
+    : ok("space", found);
+}
+
+function checkInodes({ path, freeInodes, totalInodes }: DiskFacts): Check[] {
+  if (totalInodes === 0) return [];
+  const share = freeInodes / totalInodes;
+  if (share >= 0.05) return [];
+  const found = `only ${freeInodes} inodes are left for "${path}"`;
+  const mend = "remove images that nobody uses (crictl rmi --prune)";
+  return [share < 0.01 ? fail("inodes", found, mend) : warn("inodes", found, mend)];
+}
+
+/** Whether a pull that hangs can be freed. */
+export function checkFreeing({ host }: DoctorFacts): Check[] {
+  if (!host.hasSs) return [warn("free-pulls", "there is no ss: pulls that hang cannot be found", "install iproute2")];
+  if (host.canFreeSockets === false) {
+    const mend = "use a kernel with CONFIG_INET_DIAG_DESTROY, as distributions have";
+    return [warn("free-pulls", "the kernel cannot close connections of others", mend)];
+  }
+  const known =
+    host.canFreeSockets === null ? "what the kernel can do is not known" : "the kernel can close connections that hang";
+  return [ok("free-pulls", known)];
+}
+
+/** Whether files can be watched. */
+export function checkInotify({ host }: DoctorFacts): Check[] {
+  if (host.inotify === null) return [];
+  const { maxWatches, maxInstances, usedInstances } = host.inotify;
+  const raise = (key: string): string => `sysctl fs.inotify.${key}=N, and in /etc/sysctl.d`;
+  if (usedInstances >= maxInstances * 0.9) {
+    const found = `${usedInstances} of ${maxInstances} inotify instances are in use`;
+    return [warn("inotify", found, raise("max_user_instances"))];
+  }
+  if (maxWatches < 8192) return [warn("inotify", `only ${maxWatches} files can be watched`, raise("max_user_watches"))];
+  return [ok("inotify", `${usedInstances} of ${maxInstances} inotify instances are in use`)];
+}
+
+const TOOLS: readonly (readonly [name: string, program: RegExp, trace: RegExp])[] = [
+  ["Spegel", /^spegel$/, /\/certs\.d\/_backup$/],
+  ["Dragonfly (dfinit)", /^(dfinit|dfdaemon)$/, /dfinit/],
+  ["NVCF", /^nvcf/, /nvcf/],
+  ["bmctl", /^bmctl$/, /bmctl/],
+];
+
+/** Other tools that write hosts.toml or config.toml: two that do undo each other's work. */
+export function checkOthers({ host, containerd, certs }: DoctorFacts): Check[] {
+  const texts = [...certs.places.values()].flatMap((place) =>
+    place.kind === "folder" && place.hostsToml.kind === "text" ? [place.hostsToml.text] : [],
+  );
+  const comments = texts.flatMap((text) => text.match(/^#.*$/gm) ?? []).join("\n");
+  const found = TOOLS.filter(([name, program, trace]) => {
+    const word = name.split(" ")[0] ?? name;
+    return (
+      host.programs.some((running) => program.test(running)) ||
+      host.traces.some((path) => trace.test(path)) ||
+      new RegExp(word, "i").test(comments)
+    );
+  });
+  const managed = containerd.managedBy;
+  return [
+    ...(managed === null
+      ? []
+      : [
+          fail(
+            "others",
+            `${managed} writes this containerd's configuration`,
+            `use ${managed}'s registries.yaml, or a containerd of your own`,
+          ),
+        ]),
+    ...found.map(([name]) =>
+      warn(
+        "others",
+        `${name} writes hosts.toml files too`,
+        `let one of the two do it: stop ${name}, or remove mirror-agent here`,
+      ),
+    ),
+    ...(managed === null && found.length === 0 ? [ok("others", "no other tool is known to write these files")] : []),
+  ];
+}
