@@ -54,7 +54,7 @@ export function planPass(input: PassInput, node: ObservedNode): PassPlan {
   const credentials = new Map(
     endpointsOf(routes).map((endpoint) => [
       endpointKey(endpoint),
-      input.credentialOf(endpoint, node.containerdVersion),
+      withConfigAuth(input.credentialOf(endpoint, node.containerdVersion), node.takeover),
     ]),
   );
   const authorizationOf = (endpoint: Endpoint): string | null => {
@@ -64,4 +64,12 @@ export function planPass(input: PassInput, node: ObservedNode): PassPlan {
   const facts: NodeFacts = { ...node, tlsFiles: input.tlsFiles, authorizationOf };
   const want = compileNode(decisions, facts);
   return { decisions, want, have: node.have, actions: planActions(want, node.have), credentials };
+}
+
+// A credential that only config.toml can hold is the operator's to put there: each change of it costs a restart.
+function withConfigAuth(state: CredentialState, { authHosts }: TakeoverState): CredentialState {
+  const { choice, endpoint, problem } = state;
+  if (choice.kind !== "config-auth" || problem !== null || authHosts.includes(choice.host)) return state;
+  const mend = `set registry.configs."${choice.host}".auth in containerd's config.toml, and restart containerd`;
+  return { ...state, problem: `Cannot authenticate at ${endpoint.url}: ${choice.because}; ${mend}` };
 }

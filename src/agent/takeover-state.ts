@@ -16,6 +16,8 @@ export interface TakeoverState {
   /** Whether a restart is all that is missing, and not ours to do or not done yet. */
   readonly restartOwed: boolean;
   readonly lastRestartAtMs: number | null;
+  /** Servers for which config.toml holds a credential, whoever wrote it. */
+  readonly authHosts: readonly string[];
   /** Stays the same while nothing changes that a takeover depends on. */
   readonly stamp: string;
 }
@@ -39,6 +41,7 @@ export function compileTakeoverState(
     isDue: journal !== null || plan.kind === "change" || isNews,
     restartOwed: isOwed && plan.kind !== "settled",
     lastRestartAtMs,
+    authHosts: observed.config?.legacy.auth ?? [],
     stamp: JSON.stringify([summary, journal && { ...journal, edit: null }, inEffect, failed, identity, certsDir]),
   };
 }
@@ -60,7 +63,8 @@ export function wishOf({ agent }: MirrorConfig, certsDir: string): TakeoverWish 
 /** The state where it could not be found out, which changes nothing. */
 export function unknownTakeover(because: string): TakeoverState {
   const plan = { kind: "refused", because, mend: "nothing of containerd is changed until then" } as const;
-  return { plan, inEffect: false, isDue: false, restartOwed: false, lastRestartAtMs: null, stamp: because };
+  const nothing = { inEffect: false, isDue: false, restartOwed: false, lastRestartAtMs: null, authHosts: [] };
+  return { plan, ...nothing, stamp: because };
 }
 
 function needsContainerd(config: MirrorConfig): boolean {

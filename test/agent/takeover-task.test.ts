@@ -25,7 +25,7 @@ const REFUSED = { kind: "refused", because: "k3s writes it", mend: "use its own 
 const DONE: TakeoverReport = { resumed: null, plan: CHANGE, outcome: { kind: "done", restarted: true } };
 
 function state(stamp: string, changes: Partial<TakeoverState> = {}): TakeoverState {
-  const base = { plan: CHANGE, inEffect: false, isDue: true, restartOwed: false, lastRestartAtMs: null };
+  const base = { plan: CHANGE, inEffect: false, isDue: true, restartOwed: false, lastRestartAtMs: null, authHosts: [] };
   return { ...base, ...changes, stamp };
 }
 

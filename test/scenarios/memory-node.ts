@@ -28,6 +28,7 @@ const SETTLED: TakeoverState = {
   isDue: false,
   restartOwed: false,
   lastRestartAtMs: null,
+  authHosts: [],
   stamp: "",
 };
 
@@ -68,9 +69,9 @@ export class MemoryNode {
   }
 
   /** Gives the agent one probe of every endpoint that it follows and that `url` names. */
-  probe(agent: Agent, url: string, reason: ProbeReason | null): void {
+  probe(agent: Agent, url: string, reason: ProbeReason | null, { latencyMs = 1 } = {}): void {
     for (const endpoint of this.#followed(url)) {
-      const measured = { latencyMs: 1, certificateExpiresAtMs: null };
+      const measured = { latencyMs, certificateExpiresAtMs: null };
       agent.onProbe(
         endpoint,
         reason ? { ...measured, ok: false, reason, detail: "made so" } : { ...measured, ok: true },
