@@ -2,6 +2,7 @@
 // node that the mirror was found to hold: it is kept for as long as the node has it, and another one is tried
 // where the mirror does not hold it. Nothing of this is remembered across a restart.
 
+import { isDeepStrictEqual } from "node:util";
 import { type Canary, findCanaries, type NodeImage, nameOfCanary, promisedCanary } from "../core/canary.ts";
 import type { Mirror, MirrorConfig } from "../core/mirror-config.ts";
 
@@ -34,7 +35,7 @@ export class Canaries {
     await this.#refresh(config, signal);
     const candidates = findCanaries(this.#images, mirror.hosts);
     const held = this.#held.get(mirror.endpoint);
-    const kept = held && candidates.find(({ reference }) => reference === held.reference);
+    const kept = candidates.find((canary) => isDeepStrictEqual(canary, held));
     return kept ?? candidates.find((canary) => !this.#absent.has(absenceOf(mirror, canary))) ?? null;
   }
 

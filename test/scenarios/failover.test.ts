@@ -149,3 +149,65 @@ test("Agent tells each change once: the mirror that fell, and its coming back", 
   await agent.pass();
   assert.deepEqual(node.eventKinds(), ["endpointChanged", "endpointChanged"]);
 });
+
+test("Agent.onProbe() gives a failover up to two seconds, and a failback up to thirty", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.random = () => 1;
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "refused");
+  assert.equal(node.passWithinMs, 2000);
+  await agent.pass();
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, null);
+  assert.equal(node.passWithinMs, 30_000);
+});
+
+test("Agent goes on probing the upstream until pulls have left it, and hurries back when it fails", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.random = () => 1;
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  node.probe(agent, UPSTREAM, "refused");
+  node.probe(agent, UPSTREAM, "refused");
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, null);
+  assert.equal(node.passWithinMs, 0, "nothing else serves");
+  const followed = () => node.following.endpoints.map(({ url }) => url);
+  assert.deepEqual(followed(), [MIRROR, UPSTREAM], "until the pass");
+  await agent.pass();
+  assert.deepEqual(followed(), [MIRROR]);
+});
+
+test("Agent fails over from a mirror that is slower than the operator allows, and back when it is quick again", async () => {
+  const { node, agent } = await settled(`${CONFIG}    probe: { maxLatency: 100ms }\n`, [MIRROR]);
+  const probeSlowly = (times: number, latencyMs: number): void => {
+    for (let index = 0; index < times; index += 1) node.probe(agent, MIRROR, null, { latencyMs });
+  };
+  probeSlowly(4, 900);
+  node.probe(agent, UPSTREAM, null);
+  await agent.pass();
+  assert.doesNotMatch(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+  assert.equal(node.view?.health.of({ role: "mirror", url: MIRROR } as never).reason, "slow");
+  probeSlowly(4, 10);
+  await agent.pass();
+  assert.match(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+});
+
+test("Agent takes in health that was remembered by an earlier version", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  const endpoints = Object.entries(node.known.endpoints).map(([key, { latenciesMs: _, ...rest }]) => [key, rest]);
+  node.known = { ...node.known, endpoints: Object.fromEntries(endpoints) };
+  const next = node.start();
+  await next.pass();
+  node.probe(next, MIRROR, null);
+  node.probe(next, MIRROR, null);
+  await next.pass();
+  assert.match(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+});
