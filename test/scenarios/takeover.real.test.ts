@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Status } from "../../src/report/status.ts";
 import { startAgent } from "../lab/agent.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import { buildImage } from "../lab/image.ts";
@@ -37,11 +38,12 @@ async function makeNode(
   workspace: Workspace,
   version: ContainerdVersion,
   configToml: string | ((etc: string) => string),
+  startsIf: (dir: string) => string = () => "true",
 ): Promise<Node> {
   const mirror = await startRegistry(workspace, "mirror");
   await pushImage(buildImage({ layerSizes: [1000] }), { url: mirror.url, repository: "lab/hello", tag: "1.0" });
   const config = typeof configToml === "string" ? () => configToml : configToml;
-  const containerd = await startSupervised(workspace, { version, configToml: config });
+  const containerd = await startSupervised(workspace, { version, configToml: config, startsIf });
   await mkdir(join(containerd.dir, "etc/mirror-agent"), { recursive: true });
   return { workspace, containerd, mirror };
 }
@@ -348,6 +350,58 @@ test("run moves routes while a takeover waits", { skip }, async () => {
   await writeFile(`${marker}-go`, "");
   await agent.untilStatus((status) => status.containerd.inEffect, PATIENT);
   assert.equal(await containerd.starts(), 2);
+});
+
+test("restore brings back what the operator put there last, not what was there first", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const node = await makeNode(workspace, "1.7", BARE);
+  const { containerd } = node;
+  await configure(node);
+  assert.equal((await run(node, "apply")).code, 0);
+  const theirs = `# from a new release of ours\n${BARE}`;
+  await writeFile(containerd.configPath, theirs);
+  const again = await run(node, "apply");
+  assert.deepEqual([again.code, await containerd.starts()], [0, 2], "the running containerd has loaded it");
+  assert.match(await readFile(containerd.configPath, "utf8"), /config_path/);
+  assert.equal((await run(node, "restore")).code, 0);
+  assert.equal(await readFile(containerd.configPath, "utf8"), theirs);
+});
+
+test("run tells a failed takeover once, keeps it in the status, and tries again when config.toml changes", {
+  skip,
+}, async () => {
+  await using workspace = await createWorkspace();
+  const startsIf = (dir: string) => `! grep -q config_path ${dir}/etc/containerd/config.toml || test -e ${dir}/mended`;
+  const node = await makeNode(workspace, "1.7", BARE, startsIf);
+  const { containerd } = node;
+  const agent = await startAgent(workspace, { root: containerd.dir, config: configOf(node) });
+  const isFailed = ({ containerd: { problem } }: Status) => problem?.includes("did not come back") ?? false;
+  await agent.untilStatus(isFailed, PATIENT);
+  assert.equal(await readFile(containerd.configPath, "utf8"), BARE);
+  await agent.configure(configOf(node, { more: '  - { endpoint: "http://127.0.0.1:9", hosts: [quay.io] }\n' }));
+  const later = await agent.untilStatus(({ routes }) => routes.length === 2);
+  assert.ok(isFailed(later));
+  const told = agent.lines.filter((line) => line.includes("containerd did not come back"));
+  assert.equal(told.length, 1, told.join("\n"));
+  assert.match(told[0] ?? "", /it runs with the old configuration; this is not tried again until something changes$/);
+
+  await writeFile(join(containerd.dir, "mended"), "");
+  await writeFile(containerd.configPath, `${BARE}# mended\n`);
+  await agent.untilStatus((status) => status.containerd.inEffect, PATIENT);
+  await assertPullsThrough(node);
+});
+
+test("run keeps routes going where nothing can be known of containerd, and says why", { skip }, async () => {
+  await using workspace = await createWorkspace();
+  const root = await workspace.folder("node");
+  const memory = await workspace.file("node/var/lib/mirror-agent/takeover/containerd.json", "{");
+  const config = 'registryMirrors:\n  - { endpoint: "http://127.0.0.1:9", hosts: [gcr.io] }\n';
+  const agent = await startAgent(workspace, { root, config });
+  const { containerd } = await agent.untilStatus(({ routes }) => routes.length === 1);
+  assert.match(containerd.problem ?? "", /^Cannot read ".*containerd\.json": it is not JSON/);
+  assert.match(await readFile(join(root, "etc/containerd/certs.d/gcr.io/hosts.toml"), "utf8"), /127\.0\.0\.1:9/);
+  assert.equal(await readFile(memory, "utf8"), "{");
+  assert.equal(agent.lines.filter((line) => line.includes("it is not JSON")).length, 1);
 });
 
 async function restartContainerd({ containerd }: Node): Promise<void> {
