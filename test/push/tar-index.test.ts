@@ -69,6 +69,7 @@ test("indexTar() reads a size of more than 8 GiB in base 256", async () => {
   await truncate(path, 512 + size);
   await appendFile(path, Buffer.concat([renderTarHeader("next", 2), Buffer.from("ok"), Buffer.alloc(510), TAR_END]));
   const tree = await indexTar(await fileContent(path), signal);
+  assert.equal(renderTarHeader("large", size)[124], 0x80, "it is in base 256");
   assert.deepEqual(tree.get("large"), { kind: "file", path, offset: 512, size });
   assert.equal(Buffer.from(await readContent(tree.get("next") as FileContent)).toString(), "ok");
 });
