@@ -60,11 +60,12 @@ async function askOne(
   const target = { url: endpoint.url, tls, authorization, timeoutMs, proxy };
   const probe = await new ProbeClient({ client }).probe(target, signal);
   const impossible = choice.kind === "impossible" ? [`${endpoint.url}: ${choice.because}; ${choice.mend}`] : [];
+  const isRefused = credentials.authOf(endpoint).answer.kind === "refused";
   return {
     endpoint,
     probe,
-    credentialProblems: [...(problem === null ? [] : [problem]), ...impossible],
-    credentialWarnings: warnings,
+    credentialProblems: [...(problem === null ? [] : [problem]), ...impossible, ...(isRefused ? warnings : [])],
+    credentialWarnings: isRefused ? [] : warnings,
     clockAheadMs: probe.ok ? await readClock(target, node, signal) : null,
   };
 }

@@ -1,0 +1,333 @@
+// Each check with the condition that it is for, provoked in a node that is otherwise well.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ObservedContainerd, RunningDaemon } from "../../../src/core/containerd-config/observed-containerd.ts";
+import { resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
+import { type Check, doctorExitCode } from "../../../src/core/doctor/check.ts";
+import type { DoctorFacts, EndpointFacts, HostFacts } from "../../../src/core/doctor/facts.ts";
+import { runChecks } from "../../../src/core/doctor/run-checks.ts";
+import type { Endpoint } from "../../../src/core/endpoint.ts";
+import type { ObservedPlace, Places } from "../../../src/core/explain/hosts-folder.ts";
+import { MANAGED_MARK } from "../../../src/core/hosts-toml.ts";
+import { NO_PROXY_ENVIRONMENT } from "../../../src/core/proxy.ts";
+
+const NOW = Date.parse("2026-01-01T00:00:00Z");
+const DAY = 86_400_000;
+const VERSION = { major: 1, minor: 7, patch: 24 };
+const CONFIG_TOML = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/c"\n';
+
+const folder = (text: string | null, names: readonly string[] = []): ObservedPlace => ({
+  kind: "folder",
+  names,
+  hostsToml: text === null ? { kind: "missing" } : { kind: "text", text },
+});
+const OURS = folder(`${MANAGED_MARK}\nserver = "https://gcr.io"\n[host."https://172.18.0.20:5000"]\n`);
+
+const DAEMON: RunningDaemon = {
+  identity: "boot:1:1",
+  pid: 1,
+  startedAtMs: 0,
+  version: VERSION,
+  unit: { name: "containerd.service", killMode: "process" },
+  workingFolder: "/",
+  criProblem: null,
+};
+
+const CONTAINERD: ObservedContainerd = {
+  socket: "/run/containerd/containerd.sock",
+  daemon: DAEMON,
+  binary: "/usr/bin/containerd",
+  version: VERSION,
+  managedBy: null,
+  config: resolveConfig([{ path: "/etc/containerd/config.toml", text: CONFIG_TOML }], VERSION),
+  configChangedAtMs: 0,
+};
+
+const MIRROR: Endpoint = {
+  role: "mirror",
+  url: "https://172.18.0.20:5000",
+  tls: { caCertPath: null, clientCertPath: null, clientKeyPath: null, insecureSkipVerify: false },
+  credentialPath: null,
+  gcrKeyPath: null,
+  resolveTags: true,
+  dialTimeoutMs: null,
+};
+
+const endpoint = (change: Partial<EndpointFacts> = {}): EndpointFacts => ({
+  endpoint: MIRROR,
+  probe: { ok: true, latencyMs: 2, certificateExpiresAtMs: NOW + 90 * DAY },
+  credentialProblems: [],
+  credentialWarnings: [],
+  clockAheadMs: 0,
+  ...change,
+});
+
+const HOST: HostFacts = {
+  system: "Debian 12",
+  disks: [{ path: "/var/lib/containerd", freeBytes: 2e10, totalBytes: 1e11, freeInodes: 9e5, totalInodes: 1e6 }],
+  inotify: { maxWatches: 65_536, maxInstances: 128, usedInstances: 10 },
+  canFreeSockets: true,
+  hasSs: true,
+  programs: ["systemd", "containerd"],
+  traces: [],
+};
+
+const WELL: DoctorFacts = {
+  nowMs: NOW,
+  config: { path: "/etc/mirror-agent/config.yaml", isValid: true, issues: [], registries: ["gcr.io"] },
+  containerd: CONTAINERD,
+  takeover: { kind: "settled", because: "containerd reads /c" },
+  certs: {
+    certsDir: "/c",
+    places: new Map([["/c/gcr.io", OURS]]),
+    modes: new Map([["/c/gcr.io/hosts.toml", 0o644]]),
+    tlsFiles: new Map(),
+  },
+  endpoints: [endpoint()],
+  proxy: NO_PROXY_ENVIRONMENT,
+  agent: { statusAtMs: NOW - 1000, stateDir: "/s", stateDirMode: 0o700, restartOwed: false, restartFailed: null },
+  host: HOST,
+};
+
+test("runChecks() finds nothing wrong with a node that is well", () => {
+  const checks = runChecks(WELL);
+  assert.deepEqual(
+    checks.filter(({ state }) => state !== "ok"),
+    [],
+  );
+  assert.ok(checks.length > 12);
+  assert.equal(doctorExitCode(checks), 0);
+});
+
+const containerd = (change: Partial<ObservedContainerd>): Partial<DoctorFacts> => ({
+  containerd: { ...CONTAINERD, ...change },
+});
+const daemon = (change: Partial<RunningDaemon>) => containerd({ daemon: { ...DAEMON, ...change } });
+const host = (change: Partial<HostFacts>): Partial<DoctorFacts> => ({ host: { ...HOST, ...change } });
+const agent = (change: Partial<DoctorFacts["agent"]>): Partial<DoctorFacts> => ({
+  agent: { ...WELL.agent, ...change },
+});
+const certs = (
+  entries: Readonly<Record<string, ObservedPlace>>,
+  modes: Readonly<Record<string, number>> = {},
+): Partial<DoctorFacts> => {
+  const places: Places = new Map([["/c/gcr.io", OURS], ...Object.entries(entries)]);
+  return { certs: { ...WELL.certs, places, modes: new Map(Object.entries(modes)) } };
+};
+const failing = (
+  reason: "refused" | "dns" | "certificate-expired",
+  change: Partial<Endpoint> = {},
+): Partial<DoctorFacts> => {
+  const probe = { ok: false, reason, detail: "as it is", latencyMs: 1, certificateExpiresAtMs: null } as const;
+  return { endpoints: [endpoint({ probe, endpoint: { ...MIRROR, ...change } })] };
+};
+const certificate = (days: number): Partial<DoctorFacts> => ({
+  endpoints: [endpoint({ probe: { ok: true, latencyMs: 1, certificateExpiresAtMs: NOW + days * DAY } })],
+});
+const clocks = (...ahead: readonly number[]): Partial<DoctorFacts> => ({
+  endpoints: ahead.map((clockAheadMs) => endpoint({ clockAheadMs })),
+});
+const disk = (change: Partial<HostFacts["disks"][number]>) =>
+  host({ disks: [{ ...(HOST.disks[0] as HostFacts["disks"][number]), ...change }] });
+const proxied = { httpProxy: "", httpsProxy: "http://proxy:3128", noProxy: "" };
+const issue = { severity: "error", line: 3, column: 5, at: "", message: "unknown key" } as const;
+const colons = resolveConfig([{ path: "/etc/containerd/config.toml", text: CONFIG_TOML.replace("/c", "/a:/b") }], {
+  major: 2,
+  minor: 1,
+  patch: 9,
+});
+const both = `${CONFIG_TOML}[plugins."io.containerd.grpc.v1.cri".registry.mirrors."gcr.io"]\nendpoint = ["https://m"]\n`;
+
+const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], string, RegExp])[] = [
+  [
+    "a config that is not valid",
+    { config: { ...WELL.config, issues: [issue] } },
+    "fail",
+    "config",
+    /line 3, column 5: unknown key/,
+  ],
+  ["an agent that does not run", agent({ statusAtMs: NOW - 120_000 }), "warn", "agent", /does not run/],
+  ["state that others can read", agent({ stateDirMode: 0o755 }), "fail", "agent", /mode 0755/],
+  ["no containerd", containerd({ daemon: null, version: null, config: null }), "fail", "containerd", /no containerd/],
+  ["an old containerd", containerd({ version: { major: 1, minor: 5, patch: 1 } }), "fail", "containerd", /too old/],
+  ["a containerd that does not run", containerd({ daemon: null }), "fail", "containerd", /does not run/],
+  [
+    "a CRI that does not answer",
+    daemon({ criProblem: "unknown service" }),
+    "fail",
+    "containerd",
+    /serves no pulls: unknown service/,
+  ],
+  ["another program on disk", daemon({ version: { ...VERSION, patch: 1 } }), "warn", "containerd", /an older one runs/],
+  [
+    "a unit that ends containers",
+    daemon({ unit: { name: "containerd.service", killMode: "mixed" } }),
+    "warn",
+    "kill-mode",
+    /KillMode=mixed/,
+  ],
+  [
+    "mirrors beside config_path",
+    containerd({ config: resolveConfig([{ path: "/x.toml", text: both }], VERSION) }),
+    "fail",
+    "config-toml",
+    /registry\.mirrors/,
+  ],
+  ["several folders on 2.1", containerd({ config: colons }), "warn", "config-toml", /several folders/],
+  [
+    "routes that are not read",
+    { takeover: { kind: "refused", because: "it is k3s's", mend: "use registries.yaml" } },
+    "fail",
+    "config-path",
+    /k3s/,
+  ],
+  [
+    "no config_path, no config",
+    { takeover: null, ...containerd({ config: resolveConfig([], VERSION) }) },
+    "warn",
+    "config-path",
+    /not set/,
+  ],
+  ["a restart that is owed", agent({ restartOwed: true }), "fail", "restart", /has to be restarted/],
+  ["a restart that failed", agent({ restartFailed: "it did not come back" }), "fail", "restart", /did not come back/],
+  [
+    "a file that containerd ignores",
+    certs({ "/c/a.io": folder("server = x") }),
+    "fail",
+    "certs-dir",
+    /ignores "\/c\/a\.io\/hosts\.toml"/,
+  ],
+  [
+    "a file without a host table",
+    certs({ "/c/a.io": folder('server = "https://a"') }),
+    "fail",
+    "certs-dir",
+    /no \[host\] table/,
+  ],
+  [
+    "a file that names what is not there",
+    certs({ "/c/a.io": folder('ca = "/no.pem"\n[host]\n') }),
+    "fail",
+    "certs-dir",
+    /"\/no\.pem" cannot be read: no such file: every pull/,
+  ],
+  [
+    "a folder that hides _default",
+    certs({ "/c/a.io": folder(null), "/c/_default": OURS }),
+    "warn",
+    "certs-dir",
+    /hides "\/c\/_default"/,
+  ],
+  ["a file in a folder's place", certs({ "/c/a.io": { kind: "file" } }), "fail", "certs-dir", /is a file/],
+  [
+    "a hosts.toml that is a folder",
+    certs({
+      "/c/a.io": { kind: "folder", names: [], hostsToml: { kind: "unreadable", problem: "it is a directory" } },
+    }),
+    "fail",
+    "certs-dir",
+    /every pull fails/,
+  ],
+  [
+    "a path that is doubtful",
+    certs({ "/c/a.io": folder('[host."https://m/v2/team"]\n') }),
+    "warn",
+    "certs-dir",
+    /override_path/,
+  ],
+  [
+    "a credential for all to read",
+    certs(
+      { "/c/a.io": folder('[host."https://m".header]\nAuthorization = "Basic c2VjcmV0"\n') },
+      { "/c/a.io/hosts.toml": 0o644 },
+    ),
+    "fail",
+    "certs-dir",
+    /mode 0644/,
+  ],
+  [
+    "somebody else's file in ours' place",
+    certs({ "/c/gcr.io": folder("[host]\n") }),
+    "fail",
+    "shadow",
+    /is not the agent's/,
+  ],
+  [
+    "no file of ours",
+    { certs: { ...WELL.certs, places: new Map() } },
+    "fail",
+    "shadow",
+    /there is no "\/c\/gcr\.io\/hosts\.toml" yet/,
+  ],
+  ["k3s", containerd({ managedBy: "k3s" }), "fail", "others", /k3s/],
+  ["Spegel, by its program", host({ programs: ["spegel"] }), "warn", "others", /Spegel/],
+  ["dfinit, by its file", host({ traces: ["/etc/dragonfly/dfinit.yaml"] }), "warn", "others", /Dragonfly/],
+  ["bmctl, by a comment", certs({ "/c/a.io": folder("# written by bmctl\n[host]\n") }), "warn", "others", /bmctl/],
+  ["a mirror that is down", failing("refused"), "fail", "endpoint", /refused: as it is/],
+  ["an upstream that is down", failing("dns", { role: "upstream" }), "warn", "endpoint", /dns/],
+  ["a certificate that ended", certificate(-1), "fail", "certificate", /expired on 2025-12-31/],
+  ["a certificate that ends soon", certificate(3), "warn", "certificate", /expires on 2026-01-04/],
+  [
+    "a credential that is refused",
+    { endpoints: [endpoint({ credentialWarnings: ["it refuses the credential"] })] },
+    "warn",
+    "credential",
+    /refuses/,
+  ],
+  [
+    "a credential that cannot be read",
+    { endpoints: [endpoint({ credentialProblems: ["Cannot read it"] })] },
+    "fail",
+    "credential",
+    /Cannot read it/,
+  ],
+  ["a clock that is late", clocks(400_000, 400_000, 0), "fail", "clock", /400 s behind/],
+  ["a clock that is early", clocks(-60_000), "warn", "clock", /60 s ahead of/],
+  [
+    "a mirror behind the proxy",
+    { proxy: proxied },
+    "warn",
+    "proxy",
+    /asks its proxy for https:\/\/172\.18\.0\.20:5000/,
+  ],
+  ["little space", disk({ freeBytes: 5e8 }), "warn", "space", /only 477 MiB/],
+  ["no space", disk({ freeBytes: 5e7 }), "fail", "space", /only 48 MiB/],
+  ["few inodes", disk({ freeInodes: 20_000 }), "warn", "inodes", /20000 inodes/],
+  ["no inodes", disk({ freeInodes: 10 }), "fail", "inodes", /10 inodes/],
+  ["a kernel that keeps connections", host({ canFreeSockets: false }), "warn", "free-pulls", /cannot close/],
+  ["no ss", host({ hasSs: false }), "warn", "free-pulls", /no ss/],
+  [
+    "inotify in use",
+    host({ inotify: { maxWatches: 65_536, maxInstances: 128, usedInstances: 127 } }),
+    "warn",
+    "inotify",
+    /127 of 128/,
+  ],
+  [
+    "few watches",
+    host({ inotify: { maxWatches: 100, maxInstances: 128, usedInstances: 1 } }),
+    "warn",
+    "inotify",
+    /only 100 files/,
+  ],
+];
+
+for (const [name, change, state, id, found] of ROWS) {
+  test(`runChecks() finds ${name}, and says what mends it`, () => {
+    const checks = runChecks({ ...WELL, ...change });
+    const check = checks.find((candidate) => candidate.id === id && found.test(candidate.found));
+    assert.ok(
+      check,
+      JSON.stringify(
+        checks.filter((candidate) => candidate.state !== "ok"),
+        null,
+        1,
+      ),
+    );
+    assert.equal(check.state, state);
+    assert.ok(check.mend);
+    assert.equal(doctorExitCode(checks) >= (state === "fail" ? 1 : 0), true);
+    assert.doesNotMatch(JSON.stringify(checks), /c2VjcmV0/);
+  });
+}
