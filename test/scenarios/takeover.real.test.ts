@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -260,6 +260,8 @@ test("apply writes where config_path already points, and restarts nothing", { sk
   assert.equal(applied.code, 0, applied.stderr);
   assert.deepEqual(await readdir(join(node.containerd.dir, "etc/containerd/elsewhere")), ["gcr.io"]);
   await assertPullsThrough(node);
+  await utimes(node.containerd.configPath, new Date(), new Date());
+  assert.equal((await run(node, "apply")).stdout, "Nothing to change\n", "it was loaded, whatever its time says");
   assert.equal((await run(node, "restore")).code, 0);
   assert.deepEqual(await filesOf(node), before);
   assert.equal(await node.containerd.starts(), 1);
