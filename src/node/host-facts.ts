@@ -1,5 +1,6 @@
 // The host's own facts for `doctor`: space, inodes, inotify, what the kernel can do, who runs. systeminformation knows
-// the system, its file systems and its programs; inodes and inotify it does not, so the kernel is asked.
+// the system and its file systems; inodes and inotify it does not, and for the names of all programs it takes a second
+// (it measures their load), so for these the kernel is asked.
 
 import { readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
@@ -21,7 +22,7 @@ export interface HostFactsOptions {
 /** Observes the host; what cannot be found out is null. */
 export async function observeHost({ paths, root, certsDir }: HostFactsOptions): Promise<HostFacts> {
   const { default: si } = await import("systeminformation");
-  const [os, processes, sizes] = await Promise.all([si.osInfo(), si.processes(), si.fsSize()]);
+  const [os, sizes] = await Promise.all([si.osInfo(), si.fsSize()]);
   const traces = [...TRACES.map((path) => `${root}${path}`), `${certsDir}/_backup`];
   return {
     system: `${os.distro} ${os.release}, kernel ${os.kernel}`,
@@ -29,7 +30,7 @@ export async function observeHost({ paths, root, certsDir }: HostFactsOptions): 
     inotify: await observeInotify(),
     canFreeSockets: await readKernelOption("CONFIG_INET_DIAG_DESTROY"),
     hasSs: await isAnywhere(["/usr/bin/ss", "/bin/ss", "/usr/sbin/ss", "/sbin/ss"]),
-    programs: [...new Set(processes.list.map(({ name }) => name))].sort(),
+    programs: await readPrograms(),
     traces: (await Promise.all(traces.map(async (path) => ((await isThere(path)) ? [path] : [])))).flat(),
   };
 }
@@ -67,9 +68,17 @@ async function observeInotify(): Promise<InotifyFacts | null> {
 
 // The limit is for each user; the daemon's is root.
 async function countInstances(): Promise<number> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const counts = await Promise.all(pids.map(countOf));
+  const counts = await Promise.all((await readPids()).map(countOf));
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function readPrograms(): Promise<string[]> {
+  const names = (await readPids()).map((pid) => readTextIfThere(`/proc/${pid}/comm`).catch(() => null));
+  return [...new Set((await Promise.all(names)).map((name) => name?.trim() ?? ""))].sort();
+}
+
+async function readPids(): Promise<string[]> {
+  return (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
 }
 
 async function countOf(pid: string): Promise<number> {
