@@ -137,6 +137,8 @@ function describeRoutes(decisions: readonly RouteDecision[]): readonly [Level, s
 }
 
 function describeSize({ mirrors, registries }: { mirrors: number; registries: number }): string {
+  if (mirrors === 0 && registries === 0)
+    return "it names no mirrors, so nothing is done; once it does, it is applied as it is saved";
   return `${humaniseCount(mirrors, "mirror")} for ${humaniseCount(registries, "registry", "registries")}`;
 }
 
