@@ -7,7 +7,7 @@ import { makeAuthority } from "../../test/lab/certificates.ts";
 import { startDaemon } from "../../test/lab/daemon.ts";
 import { startFaultyServer } from "../../test/lab/faulty-server.ts";
 import { createWorkspace } from "../../test/lab/workspace.ts";
-import { compileSources, makeNode, SOURCES, startAgent } from "./parts/agent-node.ts";
+import { bundleSources, makeNode, SOURCES, startAgent } from "./parts/agent-node.ts";
 import { type Memory, readCpuMs, readMemory } from "./parts/process-cost.ts";
 import { type Row, round, tell } from "./parts/results.ts";
 
@@ -38,7 +38,7 @@ workspace.onEnd(() => bare.kill());
 const processes = new Map([
   ["bare Node", bare],
   ["agent, from sources", await startNode("sources", SOURCES)],
-  ["agent, compiled", await startNode("compiled", await compileSources(workspace))],
+  ["agent, bundled", await startNode("bundled", await bundleSources(workspace))],
 ]);
 
 await delay(SETTLE_MS);

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { craneBinary } from "../../test/lab/parts.ts";
 import { startRegistry } from "../../test/lab/registry.ts";
 import { createWorkspace } from "../../test/lab/workspace.ts";
-import { compileSources } from "./parts/agent-node.ts";
+import { bundleSources } from "./parts/agent-node.ts";
 import { type Measured, measureRuns } from "./parts/measured-run.ts";
 import { makeBenchPackage } from "./parts/push-package.ts";
 import { quantile, type Row, round, tell } from "./parts/results.ts";
@@ -20,7 +20,7 @@ const { values } = parseArgs({
 
 await using workspace = await createWorkspace();
 process.env.XDG_STATE_HOME = workspace.dir;
-const main = await compileSources(workspace);
+const main = await bundleSources(workspace);
 const bundle = makeBenchPackage(await workspace.folder("package"));
 const tar = join(workspace.dir, "package.tar");
 spawnSync("tar", ["-C", bundle.all, "-cf", tar, "."]);

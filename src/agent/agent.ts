@@ -72,7 +72,8 @@ export class Agent {
     }
     // Nearly every probe says what the last one said: it must cost next to nothing.
     if (isMeasurement(change) && Math.abs(nowMs - this.#publishedAtMs) < QUIET_MS) return;
-    this.#follow();
+    // Whom to probe depends on the mirrors alone; of upstreams there may be a thousand.
+    if (endpoint.role === "mirror") this.#follow();
     this.#publish();
   }
 

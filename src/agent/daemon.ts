@@ -17,6 +17,7 @@ import type { FreePulls } from "./free-pulls.ts";
 import { Host } from "./host.ts";
 import { type LoadedConfig, loadLastGood } from "./load-config.ts";
 import { openFreePulls } from "./open-free-pulls.ts";
+import { Paced } from "./paced.ts";
 import { PassLoop } from "./pass-loop.ts";
 import { Probing } from "./probing.ts";
 import { StatusFile } from "./status-file.ts";
@@ -36,6 +37,8 @@ export interface DaemonOptions {
 
 const SAFETY_INTERVAL_MS = 60_000;
 const RETRY_MS = 1000;
+/** How often at most all endpoints are gone through because of probes. */
+const PACE_MS = 100;
 
 /** Runs the daemon until `signal` is aborted; `onReady` gets the way to ask for a reload. Throws if another one runs. */
 export async function runDaemon(options: DaemonOptions, onReady: (reload: () => void) => void): Promise<void> {
@@ -76,6 +79,8 @@ class Daemon {
   readonly #freeing: FreePulls;
   readonly #takeover: TakeoverTask;
   readonly #status: StatusFile;
+  readonly #views = new Paced<AgentView>(PACE_MS, (view) => this.#publish(view));
+  readonly #probed = new Paced<null>(PACE_MS, () => this.#host.noticeAnswers());
   readonly #watch: FileWatch;
   #watched = "";
   #watchedNode = "";
@@ -113,7 +118,7 @@ class Daemon {
       healthOf: (endpoint) => this.#agent.view.health.of(endpoint),
       onProbe: (endpoint, result) => {
         this.#agent.onProbe(endpoint, result);
-        host.noticeAnswers();
+        this.#probed.call(null);
       },
       proxy: host.proxy,
       listImages: (config, stop) => host.listImages(config, stop),
@@ -147,6 +152,8 @@ class Daemon {
 
   async close(): Promise<void> {
     this.#service.stopping();
+    this.#views.close();
+    this.#probed.close();
     this.#host.close();
     await Promise.all([
       this.#watch.close(),
@@ -182,7 +189,7 @@ class Daemon {
       underLock: (work) => this.#host.underLock(work),
       follow: (following) => this.#follow(following),
       emit: (event) => this.#options.log.event(event),
-      publish: (view) => this.#publish(view),
+      publish: (view) => this.#views.call(view),
       requestPass: (withinMs) => this.#loop.requestWithin(withinMs),
       random: Math.random,
       nowMs: this.#options.nowMs,

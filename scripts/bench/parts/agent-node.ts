@@ -1,10 +1,10 @@
 // A node for a bench: a folder for --root with a real containerd in it where scripts/setup has brought one, and
-// the agent as a process, from its sources or compiled to JavaScript as packages hold it.
+// the agent as a process, from its sources or bundled as packages hold it.
 
-import { execFileSync } from "node:child_process";
-import { cp, mkdir, symlink } from "node:fs/promises";
+import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { startContainerd } from "../../../test/lab/containerd.ts";
 import { type Daemon, startDaemon } from "../../../test/lab/daemon.ts";
 import { labMissing } from "../../../test/lab/parts.ts";
@@ -12,16 +12,27 @@ import type { Workspace } from "../../../test/lab/workspace.ts";
 
 const TOP = fileURLToPath(new URL("../../../", import.meta.url));
 
+// Packages that are CommonJS call it.
+const REQUIRE = 'import { createRequire as $require } from "node:module"; const require = $require(import.meta.url);';
+
 export const SOURCES = join(TOP, "src/main.ts");
 
-/** Compiles the sources to JavaScript, file by file, and returns the path of the main one. */
-export async function compileSources(workspace: Workspace): Promise<string> {
-  const out = await workspace.folder("compiled");
-  const options = ["--noEmit", "false", "--outDir", out, "--rewriteRelativeImportExtensions", "--rootDir", TOP];
-  execFileSync(join(TOP, "node_modules/.bin/tsc"), ["-p", TOP, ...options], { stdio: "inherit" });
+/** Bundles the sources as packages hold them, and returns the path of the main file. */
+export async function bundleSources(workspace: Workspace): Promise<string> {
+  const out = await workspace.folder("bundle");
   await cp(join(TOP, "package.json"), join(out, "package.json"));
-  await symlink(join(TOP, "node_modules"), join(out, "node_modules"));
-  return join(out, "src/main.js");
+  await build({
+    entryPoints: [SOURCES],
+    outdir: join(out, "dist"),
+    bundle: true,
+    minify: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    banner: { js: REQUIRE },
+    logLevel: "error",
+  });
+  return join(out, "dist/main.js");
 }
 
 /** The folder for --root, and what there is of a containerd in it. */

@@ -2,7 +2,7 @@
 // and READY=1 when a reload is done, so a bench knows when, without a word in a log.
 // Node has no unix datagram sockets; perl is on every Debian.
 
-import { EventEmitter, once } from "node:events";
+import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import { startDaemon } from "../../../test/lab/daemon.ts";
 import type { Workspace } from "../../../test/lab/workspace.ts";
@@ -28,11 +28,15 @@ export async function openNotifySocket(workspace: Workspace): Promise<NotifySock
   await receiver.waitForLine((line) => line === "bound");
   return {
     path,
-    async next(text) {
-      for (;;) {
-        const [line] = (await once(messages, "line")) as [string];
-        if (line.includes(text)) return;
-      }
+    next(text) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = (line: string): void => {
+        if (!line.includes(text)) return;
+        messages.off("line", look);
+        resolve();
+      };
+      messages.on("line", look);
+      return promise;
     },
   };
 }
