@@ -39,7 +39,7 @@ export class NoContainerdError extends Error {
   override readonly name = "NoContainerdError";
 }
 
-type Known = Pick<ExplanationParts, "reference" | "containerd" | "mode"> & {
+type Known = Pick<ExplanationParts, "reference" | "containerd" | "mode" | "hidden"> & {
   readonly version: ContainerdVersion;
   readonly loginOf: (host: PullHost) => ReturnType<typeof findLogin>;
 };
@@ -57,7 +57,7 @@ export async function explainImage(
   const found = folder.kind === "found" ? folder : null;
   const options = { registry: reference.registry, version: known.version };
   const route = readLegacyRoute(settings.observed, options) ?? readRoute(found, options);
-  return { ...(await askRoute(known, route, settings, signal)), hidden: found?.hidden ?? [] };
+  return askRoute({ ...known, hidden: found?.hidden ?? [] }, route, settings, signal);
 }
 
 /** Where config_path is not set: registry.mirrors of config.toml, as the hosts.toml that means the same. */
@@ -85,6 +85,7 @@ function describeContainerd(reference: ImageReference, observed: ObservedContain
   return {
     reference,
     version,
+    hidden: [],
     mode: pullMode(version, { hasLegacyAuth }),
     loginOf: (host) => findLogin(registry, hostOf(host)),
     containerd: {
@@ -138,7 +139,6 @@ function compile(known: Known, route: ReadRoute, found: Pick<ExplanationParts, "
     ...found,
     source: route.source,
     doubts: route.doubts,
-    hidden: [],
     credentialOf,
   });
 }

@@ -113,7 +113,10 @@ function describeHost(
     ...(host.capabilities.includes("resolve")
       ? []
       : [line("may", `${host.capabilities.join(", ")}; tags are resolved elsewhere`)]),
-    ...answers.flatMap(([name, answer]) => (answer ? [line(name, describeAnswer(answer), toneOf(answer))] : [])),
+    // A server that gives no answer is asked once; what it would say to the rest is the same.
+    ...answers.flatMap(([name, answer], at) =>
+      answer && (at === 0 || answer !== host.manifest) ? [line(name, describeAnswer(answer), toneOf(answer))] : [],
+    ),
     ...(host.certificateExpiresAt ? [line("certificate", `until ${host.certificateExpiresAt.slice(0, 10)}`)] : []),
   ];
 }
@@ -124,8 +127,16 @@ function describeAnswer(answer: Answer): string {
   if (answer.isWrong === true) return `${answer.status} in ${time}, but its bytes have another digest`;
   const size = answer.bytes > 0 ? `, ${answer.bytes} bytes` : "";
   const digest = answer.digest !== null && answer.status < 300 ? `  ${answer.digest.slice(0, 19)}` : "";
-  return `${answer.status} in ${time}${size}${digest}`;
+  const meaning = MEANINGS[answer.status];
+  return `${answer.status} in ${time}${size}${digest}${meaning === undefined ? "" : `: ${meaning}`}`;
 }
+
+const MEANINGS: Readonly<Record<number, string>> = {
+  401: "it wants a credential that it is not given, or refuses the one it gets",
+  403: "it does not let this credential in",
+  404: "it does not have the image",
+  429: "it has been asked too often",
+};
 
 function toneOf(answer: Answer): Colour {
   return answer.kind === "answered" && answer.status < 300 && answer.isWrong !== true ? "green" : "red";
@@ -133,14 +144,16 @@ function toneOf(answer: Answer): Colour {
 
 function describeRisks({ containerd, silence, hosts, digestsDiffer }: Explanation, colour: boolean): string[] {
   const dialMs = Math.max(0, ...hosts.map(({ dialTimeoutMs }) => dialTimeoutMs));
-  const silent =
-    silence.kind === "next"
-      ? `one that never answers ${humaniseDuration(silence.ms)}`
-      : silence.kind === "hangs"
-        ? `one that never answers hangs it ${describeEnd(silence.cancelledAfterMs)}`
-        : "";
-  const risks = `With containerd ${containerd.version}, a server that drops packets costs a pull ${humaniseDuration(dialMs)} a request, ${silent}`;
+  const risks = [
+    `With containerd ${containerd.version}, a server that drops packets costs each request ${humaniseDuration(dialMs)};`,
+    `one that takes requests and never answers ${describeSilence(silence)}`,
+  ];
   const differ =
     "The servers have different digests for this tag: nodes that reach different servers run different images";
-  return [...(digestsDiffer ? [paint(differ, "yellow", colour)] : []), ...(hosts.length > 0 ? [risks] : [])];
+  return [...(digestsDiffer ? [paint(differ, "yellow", colour)] : []), ...(hosts.length > 0 ? risks : [])];
+}
+
+function describeSilence(silence: Explanation["silence"]): string {
+  if (silence.kind === "next") return `costs ${humaniseDuration(silence.ms)}`;
+  return silence.kind === "hangs" ? `hangs the pull ${describeEnd(silence.cancelledAfterMs)}` : "fails it";
 }

@@ -20,7 +20,7 @@ export interface Explanation {
     readonly configPathFrom: string | null;
   };
   readonly source: RouteSource;
-  /** Folders of the same registry that exist and are not read. */
+  /** Folders that exist and are not read because of the one that is; a registry's own routes before _default are no news. */
   readonly hidden: readonly string[];
   /** What is legal and hardly meant; sentences. */
   readonly doubts: readonly string[];
@@ -70,7 +70,7 @@ export function compileExplanation(parts: ExplanationParts): Explanation {
     registry: reference.registry,
     containerd,
     source,
-    hidden,
+    hidden: hidden.filter((path) => source.kind !== "hosts.toml" || !path.endsWith("/_default")),
     doubts,
     hosts: asked.map((one) => explainHost(one, parts)),
     digestsDiffer: digests.size > 1,

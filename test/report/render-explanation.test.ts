@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Answer } from "../../src/core/explain/answers.ts";
+import type { ExplainedHost, Explanation } from "../../src/core/explain/explanation.ts";
+import { describeForecast, renderExplanation } from "../../src/report/render-explanation.ts";
+
+const REFUSED: Answer = { kind: "failed", reason: "refused", detail: "connect ECONNREFUSED", ms: 1, begun: false };
+const found = (digest: string): Answer => ({
+  ...{ kind: "answered", status: 200, ms: 12, digest, mediaType: "", isWrong: false, bytes: 0 },
+});
+const host = (endpoint: string, answer: Answer, role: ExplainedHost["role"] = "host"): ExplainedHost => ({
+  role,
+  endpoint,
+  url: `${endpoint}/app/manifests/1?ns=gcr.io`,
+  capabilities: ["pull", "resolve"],
+  credential: "none",
+  dialTimeoutMs: 30_000,
+  certificateExpiresAt: "2027-01-01T00:00:00.000Z",
+  manifest: answer,
+  manifestByDigest: answer,
+  blob: answer,
+});
+
+const EXPLANATION: Explanation = {
+  schema: 1,
+  image: "gcr.io/app:1",
+  registry: "gcr.io",
+  containerd: { version: "1.7.24", isRunning: true, configPath: "/c", configPathFrom: "/etc/containerd/config.toml" },
+  source: { kind: "hosts.toml", path: "/c/gcr.io/hosts.toml" },
+  hidden: [],
+  doubts: [],
+  hosts: [host("https://m/v2", REFUSED), host("https://gcr.io/v2", found("sha256:abcdef"), "server")],
+  digestsDiffer: false,
+  silence: { kind: "hangs", cancelledAfterMs: 300_000 },
+  forecast: { kind: "served", by: 1, resolvedBy: 1, delayMs: 0 },
+};
+
+test("renderExplanation() says first what a pull does, then what is read and what each server answers", () => {
+  assert.equal(
+    renderExplanation(EXPLANATION, { colour: false }),
+    `gcr.io/app:1
+A pull would be served by https://gcr.io/v2
+
+containerd  1.7.24; config_path /c
+gcr.io is read from /c/gcr.io/hosts.toml
+
+1  https://m/v2
+   asks        https://m/v2/app/manifests/1?ns=gcr.io
+   credential  none
+   HEAD        refused: connect ECONNREFUSED
+   certificate until 2027-01-01
+
+2  https://gcr.io/v2 (server)  ← serves the pull
+   asks        https://gcr.io/v2/app/manifests/1?ns=gcr.io
+   credential  none
+   HEAD        200 in 12 ms  sha256:abcdef
+   certificate until 2027-01-01
+
+With containerd 1.7.24, a server that drops packets costs each request 30 s;
+one that takes requests and never answers hangs the pull until containerd cancels it after 5 m, without asking anybody else
+`,
+  );
+});
+
+for (const [forecast, sentence] of [
+  [
+    { kind: "served", by: 1, resolvedBy: 0, delayMs: 120_000 },
+    "A pull would be served by https://gcr.io/v2; its tag is resolved by https://m/v2, after 2 m of waiting for others",
+  ],
+  [{ kind: "fails", because: "no server has it", at: null, delayMs: 0 }, "A pull would fail: no server has it"],
+  [{ kind: "fails", because: "bad\nbytes", at: 0, delayMs: 0 }, "A pull would fail at https://m/v2: bad\\nbytes"],
+  [
+    { kind: "hangs", at: 0, step: "blob", cancelledAfterMs: null, delayMs: 0 },
+    "A pull would hang at https://m/v2 (fetching blobs), for ever",
+  ],
+] as const) {
+  test(`describeForecast() says "${sentence.slice(0, 60)}"`, () => {
+    assert.equal(describeForecast({ ...EXPLANATION, forecast }), sentence);
+  });
+}
+
+test("renderExplanation() says that servers differ, what hides what, and why a file is not read", () => {
+  const text = renderExplanation(
+    {
+      ...EXPLANATION,
+      digestsDiffer: true,
+      hidden: ["/c/_default"],
+      doubts: ["it is odd"],
+      source: { kind: "ignored", path: "/c/gcr.io/hosts.toml", because: "line 1" },
+    },
+    { colour: false },
+  );
+  assert.match(text, /different digests for this tag/);
+  assert.match(text, /^ {2}hides \/c\/_default$/m);
+  assert.match(text, /^ {2}it is odd$/m);
+  assert.match(text, /read from nothing: containerd ignores \/c\/gcr\.io\/hosts\.toml: line 1/);
+});
