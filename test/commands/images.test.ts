@@ -207,6 +207,29 @@ test("push images --dry-run says what would go where, and changes nothing", asyn
   assert.deepEqual([json.blobsToSend, json.repositories], [2, ["team-a/a/one", "team-a/a/two"]]);
 });
 
+test("push images --dry-run does not count blobs that the registry has, whatever its manifests", async () => {
+  await using registry = await startPushRegistry();
+  const args = ["push", "images", source, `--private-registry=${hostOf(registry)}/team-a`, "--plain-http"];
+  await run([...args, "--include=*/one:*"]);
+  registry.manifests.clear();
+  assert.match((await run([...args, "--dry-run"])).stdout, /^2 images, 2 blobs to send, 30\d kB$/m);
+});
+
+test("push images --need-credential=false also leaves the Docker config alone", async () => {
+  await using registry = await startPushRegistry();
+  wantUser(registry, "ann", "secret");
+  const auth = Buffer.from("ann:secret").toString("base64");
+  const config = JSON.stringify({ auths: { [hostOf(registry)]: { auth } } });
+  await mkdir(join(folder, "unused"));
+  await writeFile(join(folder, "unused/config.json"), config, { mode: 0o600 });
+  const args = ["push", "images", source, `--private-registry=${hostOf(registry)}/a`, "--plain-http"];
+  const env = { DOCKER_CONFIG: join(folder, "unused") };
+  assert.equal((await run(args, { env })).code, 0);
+  const without = await run([...args, "--need-credential=false"], { env });
+  assert.equal(without.code, 1);
+  assert.match(without.stderr, /without user and password: the answer was 401/);
+});
+
 test("push images --output json writes one object a line, and a report at the end", async () => {
   await using registry = await startPushRegistry();
   registry.strike(/^PUT .*one\/manifests/, 1, status(503));

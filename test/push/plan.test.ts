@@ -98,6 +98,36 @@ test("planPush() makes a smaller index where several platforms of more are wante
   );
 });
 
+test("planPush() keeps the attestations of the platforms that it keeps, and no others", async () => {
+  const [first, second, third] = ["1", "2", "3"].map((seed) => buildImage({ seed }));
+  assert.ok(first && second && third);
+  const attest = (subject: Image, seed: string) => {
+    const proof = buildImage({ seed: `proof ${seed}` });
+    const annotations = {
+      "vnd.docker.reference.type": "attestation-manifest",
+      "vnd.docker.reference.digest": subject.manifest.digest,
+    };
+    const platform = { os: "unknown", architecture: "unknown" };
+    return { proof, entry: { ...short(proof.manifest), platform, annotations } };
+  };
+  const proofs = [attest(first, "1"), attest(third, "3")];
+  const entryOf = (image: Image, architecture: string) => ({
+    ...short(image.manifest),
+    platform: { os: "linux", architecture },
+  });
+  const listed = [
+    entryOf(first, "amd64"),
+    entryOf(second, "arm64"),
+    entryOf(third, "s390x"),
+    ...proofs.map(({ entry }) => entry),
+  ];
+  const whole = json(`${OCI}.index.v1+json`, { schemaVersion: 2, manifests: listed });
+  const parts = packageOf({ "gcr.io/a/b:1": [whole, first, second, third, ...proofs.map(({ proof }) => proof)] });
+  const { images } = await plan(parts, { platforms: ["linux/amd64", "linux/arm64"] });
+  const kept = images[0]?.root.children.map(({ digest }) => digest);
+  assert.deepEqual(kept, [first.manifest.digest, second.manifest.digest, proofs[0]?.proof.manifest.digest]);
+});
+
 test("planPush() says that an image has nothing for a platform", async () => {
   const { problems } = await plan(MULTI, { platforms: ["linux/s390x"] });
   assert.deepEqual(problems, [{ image: "gcr.io/a/multi:1.0", message: "it has nothing for linux/s390x" }]);
