@@ -20,7 +20,7 @@ import type { WatchedPaths } from "../node/watch.ts";
 import { HttpClient } from "../registry/http-client.ts";
 import type { ValidConfig } from "./agent-ports.ts";
 import type { EndpointCredentials } from "./endpoint-credentials.ts";
-import { type LoadedConfig, loadConfig } from "./load-config.ts";
+import { type LoadedConfig, loadConfig, parseOnce } from "./load-config.ts";
 import { openPerformers, removeLeftovers } from "./node-files.ts";
 import { type ContainerdLook, NodeObserver } from "./node-observer.ts";
 import { openCredentials } from "./open-credentials.ts";
@@ -54,6 +54,7 @@ export class Host {
   readonly credentials: EndpointCredentials;
   readonly #options: HostOptions;
   readonly #observer: NodeObserver;
+  readonly #parse = parseOnce();
   readonly #stop = new AbortController();
   #tlsFiles: ReadonlyMap<string, TlsFile> = new Map();
   #endpoints: readonly Endpoint[] = [];
@@ -79,7 +80,7 @@ export class Host {
   readonly proxy = (): ProxyEnvironment => this.#observer.proxy ?? readProxyEnvironment(this.#options.env);
 
   loadConfig(): Promise<LoadedConfig> {
-    return loadConfig(this.paths.config, this.#options.nowMs());
+    return loadConfig(this.paths.config, this.#options.nowMs(), this.#parse);
   }
 
   pathsOf(config: MirrorConfig): NodePaths {

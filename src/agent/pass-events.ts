@@ -2,7 +2,6 @@
 
 import type { Action } from "../core/action.ts";
 import type { Endpoint } from "../core/endpoint.ts";
-import { endpointKey } from "../core/endpoint.ts";
 import { transitionOf } from "../core/health-transition.ts";
 import type { RouteDecision } from "../core/routes.ts";
 import type { Event } from "../report/events.ts";
@@ -19,7 +18,10 @@ export interface PassResult {
 export function eventsOfPass({ before, decisions, changes, performed }: PassResult): Event[] {
   const told = changes.flatMap((change) => describeChange(change, decisions));
   const toldRoutes = new Set(told.flatMap((event) => event.decisions));
-  const others = decisions.filter((decision) => !toldRoutes.has(decision) && isNewWay(decision, before));
+  const earlier = new Map(before.map((decision) => [decision.route.registry, decision]));
+  const others = decisions.filter(
+    (decision) => !toldRoutes.has(decision) && isNewWay(decision, earlier.get(decision.route.registry)),
+  );
   const routes: Event[] = others.length > 0 ? [{ kind: "routesChanged", decisions: others }] : [];
   return [...performed.flatMap(describeAction), ...told, ...routes];
 }
@@ -34,12 +36,12 @@ function describeChange({ endpoint, before, after }: HealthChange, decisions: re
 }
 
 function usesEndpoint({ mirrors, upstream }: RouteDecision["route"], endpoint: Endpoint): boolean {
-  return [...mirrors, ...(upstream ? [upstream] : [])].some((each) => endpointKey(each) === endpointKey(endpoint));
+  const isIt = ({ role, url }: Endpoint): boolean => url === endpoint.url && role === endpoint.role;
+  return mirrors.some(isIt) || (upstream !== null && isIt(upstream));
 }
 
 // A registry that is new says nothing about health; that its config is in force is told elsewhere.
-function isNewWay(decision: RouteDecision, before: readonly RouteDecision[]): boolean {
-  const earlier = before.find(({ route }) => route.registry === decision.route.registry);
+function isNewWay(decision: RouteDecision, earlier: RouteDecision | undefined): boolean {
   if (!earlier || JSON.stringify(earlier.route) !== JSON.stringify(decision.route)) return false;
   return JSON.stringify(earlier.mirrors) !== JSON.stringify(decision.mirrors);
 }

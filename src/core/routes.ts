@@ -7,7 +7,7 @@
 
 import type { Endpoint } from "./endpoint.ts";
 import { endpointKey } from "./endpoint.ts";
-import type { MirrorConfig, Registry, TlsSettings } from "./mirror-config.ts";
+import type { Mirror, MirrorConfig, Registry, TlsSettings } from "./mirror-config.ts";
 
 /** containerd's folder for every registry that has none of its own (hosts.go, HostDirFromRoot). */
 export const DEFAULT_REGISTRY = "_default";
@@ -40,10 +40,12 @@ const NO_TLS: TlsSettings = { caCertPath: null, clientCertPath: null, clientKeyP
 
 /** Every registry's route, in the order in which the config names them; `_default` comes last. */
 export function compileRoutes(config: MirrorConfig): Route[] {
-  const named = namedRegistries(config).map((registry) => compileRoute(registry, config));
+  const mirrors = config.mirrors.map((mirror) => compileMirror(mirror, config));
+  const compile = (registry: Registry): Route => compileRoute(registry, { config, mirrors });
+  const named = namedRegistries(config).map(compile);
   const wildcard = config.mirrors.filter((mirror) => mirror.hosts.includes("*"));
   if (wildcard.length === 0) return named;
-  return [...named, compileRoute(DEFAULT_REGISTRY, config)];
+  return [...named, compile(DEFAULT_REGISTRY)];
 }
 
 /**
@@ -67,6 +69,15 @@ export function decideRoute(
   };
 }
 
+/** Whether another way is proven to work in every route that leaves a mirror out. */
+export function isServedWithout(mirror: Endpoint, decisions: readonly RouteDecision[], stateOf: StateOf): boolean {
+  const key = endpointKey(mirror);
+  const without = decisions.filter(({ out }) => out.some((left) => endpointKey(left) === key));
+  return without.every(({ mirrors, route }) =>
+    [...mirrors, ...(route.upstream ? [route.upstream] : [])].some((way) => stateOf(way) === "up"),
+  );
+}
+
 /** The upstreams whose health decides something now: those of routes with a mirror that is not proven up. */
 export function upstreamsThatMatter(routes: readonly Route[], needed: (mirror: Endpoint) => boolean): Endpoint[] {
   const upstreams = routes.flatMap(({ mirrors, upstream }) => (upstream && mirrors.some(needed) ? [upstream] : []));
@@ -80,7 +91,8 @@ export function endpointsOf(routes: readonly Route[]): Endpoint[] {
 
 /** Each endpoint once, however many registries use it. */
 export function distinct(endpoints: readonly Endpoint[]): Endpoint[] {
-  return [...new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint])).values()];
+  // A thousand registries share three mirrors: the same value is not looked at a thousand times.
+  return [...new Map([...new Set(endpoints)].map((endpoint) => [endpointKey(endpoint), endpoint])).values()];
 }
 
 function namedRegistries(config: MirrorConfig): Registry[] {
@@ -90,29 +102,42 @@ function namedRegistries(config: MirrorConfig): Registry[] {
   return [...new Set([...mirrored, ...Object.keys(config.upstreams), ...withKey, ...own])];
 }
 
-function compileRoute(registry: Registry, config: MirrorConfig): Route {
+interface CompiledMirror {
+  readonly endpoint: Endpoint;
+  readonly hosts: ReadonlySet<string>;
+}
+
+interface Mirrors {
+  readonly config: MirrorConfig;
+  readonly mirrors: readonly CompiledMirror[];
+}
+
+function compileMirror(mirror: Mirror, config: MirrorConfig): CompiledMirror {
+  const endpoint: Endpoint = {
+    role: "mirror",
+    url: mirror.endpoint,
+    tls: mirror.tls,
+    credentialPath: mirror.pullCredentialConfigPath,
+    gcrKeyPath: null,
+    resolveTags: mirror.resolveTags,
+    dialTimeoutMs: mirror.dialTimeoutMs ?? config.agent.probe.timeoutMs,
+  };
+  return { endpoint, hosts: new Set(mirror.hosts) };
+}
+
+function compileRoute(registry: Registry, { config, mirrors }: Mirrors): Route {
   return {
     registry,
-    mirrors: mirrorsOf(registry, config),
+    mirrors: mirrorsOf(registry, { config, mirrors }),
     upstream: config.agent.failover === "never" ? null : upstreamOf(registry, config),
   };
 }
 
-function mirrorsOf(registry: Registry, config: MirrorConfig): Endpoint[] {
-  const listed = config.mirrors.some((mirror) => mirror.hosts.includes(registry));
+function mirrorsOf(registry: Registry, { config, mirrors }: Mirrors): Endpoint[] {
+  const listed = mirrors.some(({ hosts }) => hosts.has(registry));
   const privateOnly = !listed && config.privateRegistries.some((own) => own.host === registry);
   if (privateOnly) return [];
-  return config.mirrors
-    .filter((mirror) => mirror.hosts.includes(registry) || mirror.hosts.includes("*"))
-    .map((mirror) => ({
-      role: "mirror",
-      url: mirror.endpoint,
-      tls: mirror.tls,
-      credentialPath: mirror.pullCredentialConfigPath,
-      gcrKeyPath: null,
-      resolveTags: mirror.resolveTags,
-      dialTimeoutMs: mirror.dialTimeoutMs ?? config.agent.probe.timeoutMs,
-    }));
+  return mirrors.filter(({ hosts }) => hosts.has(registry) || hosts.has("*")).map(({ endpoint }) => endpoint);
 }
 
 // `_default` has as many upstreams as there are registries. docker.io stands in for them as the
