@@ -2,7 +2,7 @@
 // fails, whether it hangs.
 
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { explainImage } from "../../src/agent/explain-image.ts";
@@ -43,13 +43,15 @@ interface Stage {
 
 async function serve(
   workspace: Workspace,
-  { name, tls: wantsTls }: ExplainCase,
+  { name, tls: wantsTls, mirror: behaviour }: ExplainCase,
 ): Promise<[FaultyServer, FaultyServer, string]> {
   // An image of its own for each case: what one pull fetched, another would not ask for.
   const image = buildImage({ seed: name, layerSizes: [50] });
   const files = new Map([...filesOf(image, "lab/hello", "1.0"), ...filesOf(image, "lab/hello", "latest")]);
   const options = { source: { files }, ...(wantsTls && tls && expiredTls ? { tls, expiredTls } : {}) };
-  const [mirror, upstream] = [await startFaultyServer(options), await startFaultyServer(options)];
+  // The port of a server that refuses is free for others: on an address of its own it stays so.
+  const host = behaviour === "refused" ? "127.0.0.2" : "127.0.0.1";
+  const [mirror, upstream] = [await startFaultyServer({ ...options, host }), await startFaultyServer(options)];
   workspace.onEnd(() => mirror.close());
   workspace.onEnd(() => upstream.close());
   return [mirror, upstream, image.manifest.digest];
@@ -73,7 +75,6 @@ interface Node {
 
 async function prepare(workspace: Workspace, { containerd, observed }: Node, subject: ExplainCase): Promise<Stage> {
   const [mirror, upstream, digest] = await serve(workspace, subject);
-  const hostOf = (server: FaultyServer) => `127.0.0.1:${server.port}`;
   const scene: Scene = {
     mirror: mirror.url,
     upstream: upstream.url,
@@ -105,6 +106,8 @@ async function explain(observed: ObservedContainerd, image: string): Promise<Exp
   return explainImage(parsed.reference, settings, signal).finally(() => client.close());
 }
 
+const hostOf = (server: FaultyServer): string => new URL(server.url).host;
+
 type Outcome = "fails" | "does not end in time" | `served by ${string}`;
 
 function predicted({ explanation: { forecast, hosts } }: Stage): Outcome {
@@ -122,7 +125,7 @@ async function pull(containerd: Containerd, { image, mirror, upstream }: Stage):
   const blobs = ({ requests }: FaultyServer) =>
     requests.filter(({ url, headers }) => url.includes("/blobs/") && headers["user-agent"]?.startsWith("containerd/"));
   const server = blobs(upstream).length > 0 ? upstream : mirror;
-  return `served by 127.0.0.1:${server.port}`;
+  return `served by ${hostOf(server)}`;
 }
 
 describe("explain and pulls", { concurrency: 3 }, () => {
@@ -154,6 +157,41 @@ describe("explain and pulls", { concurrency: 3 }, () => {
       // Pulls that hang take containerd's slots for downloads, so they come last, together.
       await Promise.all(stages.filter((stage) => !isQuick(stage)).map(compare));
       assert.deepEqual(differences, []);
+    });
+  }
+
+  for (const version of CONTAINERD_VERSIONS) {
+    test(`explainImage() reads config.toml as containerd ${version}: several folders, and mirrors of the old kind`, {
+      skip,
+    }, async () => {
+      await using workspace = await createWorkspace();
+      const containerd = await startContainerd(workspace, { version });
+      const usual = await readFile(containerd.configPath, "utf8");
+      const line = `config_path = "${containerd.certsDir}"`;
+      const several = usual.replace(line, `config_path = "${containerd.certsDir}:/etc/docker/certs.d"`);
+      const old = (registry: string, mirror: string) =>
+        usual.replace(
+          line,
+          `[plugins."io.containerd.grpc.v1.cri".registry.mirrors."${registry}"]\nendpoint = ["${mirror}"]`,
+        );
+      for (const kind of ["several", "old"] as const) {
+        const subject: ExplainCase = {
+          name: `${version} ${kind}`,
+          registry: ({ upstreamHost }) => upstreamHost,
+          files: ({ mirror, upstreamHost }) =>
+            kind === "old" ? {} : { [`${upstreamHost}/hosts.toml`]: `[host."${mirror}"]\n` },
+        };
+        const places = { socket: containerd.socket, configPath: null, binary: null };
+        const before = await observeContainerd(places, new AbortController().signal);
+        const stage = await prepare(workspace, { containerd, observed: before }, subject);
+        const [registry = ""] = stage.image.split("/");
+        await writeFile(containerd.configPath, kind === "several" ? several : old(registry, stage.mirror.url));
+        await containerd.restart();
+        const observed = await observeContainerd(places, new AbortController().signal);
+        const explanation = await explain(observed, stage.image);
+        assert.equal(predicted({ ...stage, explanation }), await pull(containerd, stage), kind);
+        assert.equal(explanation.source.kind, kind === "old" ? "legacy" : version === "2.1" ? "none" : "hosts.toml");
+      }
     });
   }
 });
