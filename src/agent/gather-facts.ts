@@ -13,6 +13,7 @@ import { readTextIfThere, statIfThere } from "../node/files.ts";
 import { observeHost } from "../node/host-facts.ts";
 import { readPlaces, readTexts } from "../node/read-places.ts";
 import { askEndpoints } from "./ask-endpoints.ts";
+import { askImages } from "./ask-images.ts";
 import type { NodeView, ObserveOptions } from "./observe-node.ts";
 
 /** Gathers everything; rejects only when the signal is aborted, or this host itself does not answer. */
@@ -21,9 +22,11 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
   const { config, issues } = loaded;
   const remembered = await readRemembered(paths.stateDir);
   const wish = { certsDir: paths.certsDir, restart: config?.agent.containerd.restart ?? "when-needed" };
-  const [certs, endpoints, agent, host] = await Promise.all([
+  const registries = config === null ? [] : compileRoutes(config).map(({ registry }) => registry);
+  const [certs, endpoints, images, agent, host] = await Promise.all([
     gatherCerts(node),
     askEndpoints(node, options, signal),
+    askImages(node, registries, signal),
     gatherAgent(paths, remembered),
     observeHost({
       paths: [`${options.root}/var/lib/containerd`, paths.stateDir],
@@ -33,17 +36,13 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
   ]);
   return {
     nowMs: options.nowMs(),
-    config: {
-      path: paths.config,
-      isValid: config !== null,
-      issues,
-      registries: config === null ? [] : compileRoutes(config).map(({ registry }) => registry),
-    },
+    config: { path: paths.config, isValid: config !== null, issues, registries },
     containerd: observed,
     takeover: config === null ? null : planTakeover(observed, wish, remembered),
     certs,
     endpoints,
     proxy,
+    images,
     agent,
     host,
   };

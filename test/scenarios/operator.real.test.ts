@@ -93,6 +93,11 @@ agent:
   assert.deepEqual(await failures(), []);
   assert.equal((await run(containerd, "doctor")).code, 0);
 
+  await containerd.cri.pullImage("gcr.io/lab/hello:1.0", { timeoutMs: 10_000 });
+  await mirror.become("status-404");
+  assert.match((await run(containerd, "doctor")).stdout, /warn images +only the upstream has gcr\.io\/lab\/hello:1\.0/);
+
+  await mirror.become("healthy");
   await writeFile(configPath, config([mirror, silent]));
   await containerd.writeHosts("quay.io", 'server = "https://quay.io"\nca = "gone.pem"\n[host]\n');
   await containerd.writeHosts("ghcr.io", "server = https://ghcr.io\n");

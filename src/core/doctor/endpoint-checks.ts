@@ -88,6 +88,19 @@ export function checkProxy({ endpoints, proxy }: DoctorFacts): Check[] {
   });
 }
 
+/** Images that are pulled from the upstream although there are mirrors for them. */
+export function checkImages({ images }: DoctorFacts): Check[] {
+  const asked = images.filter(({ haveMirrorsAnswered }) => haveMirrorsAnswered);
+  const missing = asked.filter(({ isAtMirror, isAtUpstream }) => isAtUpstream && !isAtMirror);
+  if (missing.length === 0) {
+    return asked.length === 0 ? [] : [ok("images", `the mirrors have all ${asked.length} images that were looked for`)];
+  }
+  return missing.map(({ image }) => {
+    const mend = `mirror-agent save images --output images.tar ${image}, and push images to the mirror`;
+    return warn("images", `only the upstream has ${image}`, mend);
+  });
+}
+
 function isInside({ endpoint }: EndpointFacts): boolean {
   const host = new URL(endpoint.url).hostname.replace(/^\[|\]$/g, "");
   if (!ipaddr.isValid(host)) return endpoint.role === "mirror" && !host.includes(".");

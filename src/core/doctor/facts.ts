@@ -18,6 +18,8 @@ export interface DoctorFacts {
   readonly certs: CertsFacts;
   readonly endpoints: readonly EndpointFacts[];
   readonly proxy: ProxyEnvironment;
+  /** Some of the node's images. */
+  readonly images: readonly ImageFinding[];
   readonly agent: AgentFacts;
   readonly host: HostFacts;
 }
@@ -48,6 +50,14 @@ export interface EndpointFacts {
   readonly credentialWarnings: readonly string[];
   /** How much later it is there than here. */
   readonly clockAheadMs: number | null;
+}
+
+export interface ImageFinding {
+  readonly image: string;
+  readonly isAtMirror: boolean;
+  readonly isAtUpstream: boolean;
+  /** Whether there are mirrors for it, and all of them said whether they have it. */
+  readonly haveMirrorsAnswered: boolean;
 }
 
 export interface AgentFacts {

@@ -4,7 +4,14 @@
 import { checkCertsDir, checkShadows } from "./certs-checks.ts";
 import type { Check } from "./check.ts";
 import { checkContainerdConfig, checkInEffect, checkKillMode, checkRunning } from "./containerd-checks.ts";
-import { checkCertificates, checkClock, checkCredentials, checkEndpoints, checkProxy } from "./endpoint-checks.ts";
+import {
+  checkCertificates,
+  checkClock,
+  checkCredentials,
+  checkEndpoints,
+  checkImages,
+  checkProxy,
+} from "./endpoint-checks.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { checkAgent, checkConfig, checkDisks, checkFreeing, checkInotify, checkOthers } from "./host-checks.ts";
 
@@ -23,6 +30,7 @@ const CHECKS: readonly ((facts: DoctorFacts) => Check[])[] = [
   checkCredentials,
   checkClock,
   checkProxy,
+  checkImages,
   checkDisks,
   checkFreeing,
   checkInotify,

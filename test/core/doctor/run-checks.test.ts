@@ -86,6 +86,7 @@ const WELL: DoctorFacts = {
   },
   endpoints: [endpoint()],
   proxy: NO_PROXY_ENVIRONMENT,
+  images: [{ image: "gcr.io/app:1", isAtMirror: true, isAtUpstream: true, haveMirrorsAnswered: true }],
   agent: { statusAtMs: NOW - 1000, stateDir: "/s", stateDirMode: 0o700, restartOwed: false, restartFailed: null },
   host: HOST,
 };
@@ -290,6 +291,13 @@ const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], st
     "warn",
     "proxy",
     /asks its proxy for https:\/\/172\.18\.0\.20:5000/,
+  ],
+  [
+    "an image that only the upstream has",
+    { images: [{ image: "gcr.io/app:2", isAtMirror: false, isAtUpstream: true, haveMirrorsAnswered: true }] },
+    "warn",
+    "images",
+    /only the upstream has gcr\.io\/app:2/,
   ],
   ["little space", disk({ freeBytes: 5e8 }), "warn", "space", /only 477 MiB/],
   ["no space", disk({ freeBytes: 5e7 }), "fail", "space", /only 48 MiB/],
