@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Credential, NO_CREDENTIAL } from "../../src/core/credentials/credential.ts";
 import { Secret } from "../../src/core/credentials/secret.ts";
 import type { PullHost } from "../../src/core/explain/pull-hosts.ts";
@@ -40,13 +41,17 @@ interface Asking {
   readonly login?: Credential;
   readonly version?: typeof V16;
   readonly method?: "GET" | "HEAD";
+  readonly timeoutMs?: number;
 }
 
-async function ask(url: string, { headers = {}, login = NO_CREDENTIAL, version = V21, method = "HEAD" }: Asking = {}) {
+async function ask(
+  url: string,
+  { headers = {}, login = NO_CREDENTIAL, version = V21, method = "HEAD", timeoutMs = 2000 }: Asking = {},
+) {
   const secrets = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, new Secret(value)]));
   const host = { roots: [`${url}/v2`], headers: secrets } as unknown as PullHost;
   const client = new HttpClient();
-  const common = { tls: PLAIN_TLS, proxy: NO_PROXY_ENVIRONMENT, repository: "app", timeoutMs: 2000 };
+  const common = { tls: PLAIN_TLS, proxy: NO_PROXY_ENVIRONMENT, repository: "app", timeoutMs };
   const asker = new ContainerdAsker(client, { ...common, host, login, version });
   const question = {
     method,
@@ -104,6 +109,21 @@ test("ContainerdAsker tells a body that breaks off from a server that does not a
   const { answer } = await ask(mirror.url, { method: "GET" });
   assert.ok(answer.kind === "failed");
   assert.deepEqual([answer.reason, answer.begun], ["connection-reset", true]);
+});
+
+test("ContainerdAsker waits for a body that flows, and not for one that stands still", async () => {
+  const pieces = async (response: ServerResponse, count: number): Promise<void> => {
+    for (let sent = 0; sent < count; sent += 1) {
+      await delay(60);
+      response.write("x");
+    }
+  };
+  await using slow = await serve((_, response) => void pieces(response, 8).then(() => response.end()));
+  await using still = await serve((_, response) => void pieces(response, 1));
+  const flowing = await ask(slow.url, { method: "GET", timeoutMs: 200 });
+  assert.equal(flowing.answer.kind === "answered" && flowing.answer.bytes, 8);
+  const stalled = await ask(still.url, { method: "GET", timeoutMs: 200 });
+  assert.equal(stalled.answer.kind === "failed" && stalled.answer.reason, "body-stall");
 });
 
 test("ContainerdAsker gives up redirects after ten", async () => {

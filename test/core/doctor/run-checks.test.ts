@@ -54,9 +54,13 @@ const MIRROR: Endpoint = {
   dialTimeoutMs: null,
 };
 
+const answering = (days: number) => {
+  const probe = { ok: true, isDeep: false, latencyMs: 2, certificateExpiresAtMs: NOW + days * DAY } as const;
+  return probe;
+};
 const endpoint = (change: Partial<EndpointFacts> = {}): EndpointFacts => ({
   endpoint: MIRROR,
-  probe: { ok: true, latencyMs: 2, certificateExpiresAtMs: NOW + 90 * DAY },
+  probe: answering(90),
   credentialProblems: [],
   credentialWarnings: [],
   clockAheadMs: 0,
@@ -124,7 +128,7 @@ const failing = (
   return { endpoints: [endpoint({ probe, endpoint: { ...MIRROR, ...change } })] };
 };
 const certificate = (days: number): Partial<DoctorFacts> => ({
-  endpoints: [endpoint({ probe: { ok: true, latencyMs: 1, certificateExpiresAtMs: NOW + days * DAY } })],
+  endpoints: [endpoint({ probe: answering(days) })],
 });
 const clocks = (...ahead: readonly number[]): Partial<DoctorFacts> => ({
   endpoints: ahead.map((clockAheadMs) => endpoint({ clockAheadMs })),

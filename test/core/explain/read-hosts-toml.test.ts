@@ -19,6 +19,12 @@ function hostsOf(text: string, version = V21): string[] {
 }
 
 const ORDERS = [
+  [
+    "a header that follows at once, 2.1",
+    '[host."https://a"]\n[host."https://a".header]\nX = "y"\n[host."https://b"]\n',
+    V21,
+    ["https://a/v2", "https://b/v2", "-"],
+  ],
   ["the order of the tables", '[host."https://b"]\n[host."https://a"]\n', V21, ["https://b/v2", "https://a/v2", "-"]],
   [
     "a header between, 2.1",
