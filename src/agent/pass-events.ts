@@ -1,7 +1,7 @@
 // What a pass is worth telling: transitions, each once, after the routes that follow from them are on disk.
 
 import type { Action } from "../core/action.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import { transitionOf } from "../core/health-transition.ts";
 import type { RouteDecision } from "../core/routes.ts";
 import type { Event } from "../report/events.ts";
@@ -42,8 +42,9 @@ function usesEndpoint({ mirrors, upstream }: RouteDecision["route"], endpoint: E
 
 // A registry that is new says nothing about health; that its config is in force is told elsewhere.
 function isNewWay(decision: RouteDecision, earlier: RouteDecision | undefined): boolean {
-  if (!earlier || JSON.stringify(earlier.route) !== JSON.stringify(decision.route)) return false;
-  return JSON.stringify(earlier.mirrors) !== JSON.stringify(decision.mirrors);
+  const keys = ({ mirrors }: RouteDecision): string => mirrors.map(endpointKey).join();
+  if (!earlier || keys(earlier) === keys(decision)) return false;
+  return JSON.stringify(earlier.route) === JSON.stringify(decision.route);
 }
 
 function describeAction({ kind, path, because }: Action): Event[] {
