@@ -22,7 +22,8 @@ const folder = (text: string | null, names: readonly string[] = []): ObservedPla
   names,
   hostsToml: text === null ? { kind: "missing" } : { kind: "text", text },
 });
-const OURS = folder(`${MANAGED_MARK}\nserver = "https://gcr.io"\n[host."https://172.18.0.20:5000"]\n`);
+const HEADER = '[host."https://172.18.0.20:5000".header]\nAuthorization = "Basic c2VjcmV0"\n';
+const OURS = folder(`${MANAGED_MARK}\nserver = "https://gcr.io"\n[host."https://172.18.0.20:5000"]\n${HEADER}`);
 
 const DAEMON: RunningDaemon = {
   identity: "boot:1:1",
@@ -85,7 +86,7 @@ const WELL: DoctorFacts = {
   certs: {
     certsDir: "/c",
     places: new Map([["/c/gcr.io", OURS]]),
-    modes: new Map([["/c/gcr.io/hosts.toml", 0o644]]),
+    modes: new Map([["/c/gcr.io/hosts.toml", 0o600]]),
     tlsFiles: new Map(),
   },
   endpoints: [endpoint()],

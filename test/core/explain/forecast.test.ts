@@ -51,6 +51,11 @@ const silent = asked(answers(failed("response-timeout")));
 const blackHole = asked(answers(failed("connect-timeout")));
 
 const ROWS: readonly Row[] = [
+  {
+    name: "the transfer service never cancels a pull that waits for connections",
+    first: asked(answers(failed("connect-timeout")), { dialTimeoutMs: 400_000 }),
+    expected: { kind: "served", by: 1 },
+  },
   { name: "a healthy first server serves", first: GOOD, expected: { kind: "served", by: 0, delayMs: 0 } },
   {
     name: "a refusing one costs nothing",
