@@ -8,10 +8,11 @@ import type { Action } from "../core/action.ts";
 import type { ConfigIssue } from "../core/config-issue.ts";
 import { type Fights, foldDrift } from "../core/drift.ts";
 import type { Endpoint } from "../core/endpoint.ts";
-import type { JitterSettings, Mirror } from "../core/mirror-config.ts";
+import type { Mirror } from "../core/mirror-config.ts";
 import { passDelayMs } from "../core/pass-delay.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
 import { distinct, type RouteDecision, upstreamsThatMatter } from "../core/routes.ts";
+import { isServedWithout } from "../core/served-without.ts";
 import type { KnownHealth } from "../node/state.ts";
 import type { AgentPorts, AgentView, ValidConfig } from "./agent-ports.ts";
 import { describeCredential } from "./endpoint-credentials.ts";
@@ -68,7 +69,7 @@ export class Agent {
     const change = this.#health.fold(endpoint, result, { settings: config.agent.probe, maxLatencyMs, nowMs });
     if (change.before.state !== change.after.state) {
       this.#changes.push(change);
-      this.#ports.requestPass(this.#delayMs(change, config.agent.jitter));
+      this.#ports.requestPass(passDelayMs(change, { jitter: config.agent.jitter, random: this.#ports.random }));
     }
     // Nearly every probe says what the last one said: it must cost next to nothing.
     if (isMeasurement(change) && Math.abs(nowMs - this.#publishedAtMs) < QUIET_MS) return;
@@ -94,13 +95,9 @@ export class Agent {
     };
   }
 
-  #delayMs(change: HealthChange, jitter: JitterSettings): number {
-    const left = this.#decisions.filter(({ out }) => out.some(({ url }) => url === change.endpoint.url));
-    const isServed = left.every(({ mirrors, route }) =>
-      [...mirrors, ...(route.upstream ? [route.upstream] : [])].some((way) => this.#health.stateOf(way) === "up"),
-    );
-    return passDelayMs(change, { jitter, random: this.#ports.random, isServed });
-  }
+  /** Whether another way is known to work in every route that leaves this mirror out. */
+  readonly isServedWithout = (mirror: Endpoint): boolean =>
+    isServedWithout(mirror, this.#decisions, this.#health.stateOf);
 
   // A config with errors changes nothing: the one in force stays, also across a restart of the agent.
   async #chooseConfig(loaded: LoadedConfig): Promise<ValidConfig | null> {

@@ -122,6 +122,7 @@ class Daemon {
       },
       proxy: host.proxy,
       listImages: (config, stop) => host.listImages(config, stop),
+      isServedWithout: (endpoint) => this.#agent.isServedWithout(endpoint),
       nowMs: options.nowMs,
     });
   }

@@ -1,15 +1,21 @@
-// Makes every sixth probe of a mirror a deep one, and those on which a change of its state hangs. Upstreams are
-// spared: they are other people's servers, asked only while a mirror fails, and then by every node.
+// Makes those probes of a mirror deep on which something hangs, see core/probe-depth.ts. Upstreams are spared: they
+// are other people's servers, asked only while a mirror fails, and then by every node.
 
 import { arch } from "node:os";
 import { isUnfit } from "../core/canary.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { EndpointHealth } from "../core/health.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
-import { DEEP_EVERY, isDeepDue } from "../core/probe-depth.ts";
+import { type DepthState, decideDepth, FIRST_DEPTH } from "../core/probe-depth.ts";
 import type { Verdict } from "../registry/answer-verdict.ts";
 import { type DeepProbe, probeDeep } from "../registry/deep-probe.ts";
 import { Canaries, type CanariesPorts } from "./canaries.ts";
+
+export interface DeepProbingPorts extends CanariesPorts {
+  /** Whether pulls are served elsewhere while this endpoint is down. */
+  readonly isServedWithout: (endpoint: Endpoint) => boolean;
+  readonly random: () => number;
+}
 
 interface Occasion {
   readonly config: MirrorConfig;
@@ -19,28 +25,27 @@ interface Occasion {
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
 export class DeepProbing {
+  readonly #ports: DeepProbingPorts;
   readonly #canaries: Canaries;
-  readonly #nowMs: () => number;
-  readonly #random: () => number;
-  readonly #shallowInRow = new Map<string, number>();
+  readonly #depths = new Map<string, DepthState>();
 
-  constructor(ports: CanariesPorts & { readonly random: () => number }) {
+  constructor(ports: DeepProbingPorts) {
+    this.#ports = ports;
     this.#canaries = new Canaries(ports);
-    this.#nowMs = ports.nowMs;
-    this.#random = ports.random;
   }
 
-  /** Whether this probe of an endpoint, which has just answered, must go on; counts those that need not. */
+  /** Whether this probe of a mirror, which has just answered, must go on; counts those that need not. */
   isDue(endpoint: Endpoint, { config, health }: Occasion): boolean {
-    if (endpoint.role === "upstream") return false;
-    const shallowInRow = this.#shallowInRow.get(endpoint.url) ?? 0;
-    const context = { settings: config.agent.probe, shallowInRow, nowMs: this.#nowMs() };
-    const isDue = isDeepDue(health, context);
-    const isByCount = shallowInRow >= DEEP_EVERY - 1;
-    // A change strikes all nodes at once: from there on they count from different places.
-    const begin = isByCount ? 0 : Math.floor(this.#random() * DEEP_EVERY);
-    this.#shallowInRow.set(endpoint.url, isDue ? begin : shallowInRow + 1);
-    return isDue;
+    const { isServedWithout, random, nowMs } = this.#ports;
+    const { isDeep, next } = decideDepth(this.#depths.get(endpoint.url) ?? FIRST_DEPTH, health, {
+      settings: config.agent.probe,
+      jitter: config.agent.jitter,
+      isServed: isServedWithout(endpoint),
+      random,
+      nowMs: nowMs(),
+    });
+    this.#depths.set(endpoint.url, next);
+    return isDeep;
   }
 
   /** Fetches an image there; good also where there is none to fetch. Rejects only when the signal is aborted. */

@@ -12,8 +12,7 @@ import type { HttpClient } from "../registry/http-client.ts";
 import { type Authorize, ProbeClient } from "../registry/probe.ts";
 import { RequestFailure } from "../registry/request-failure.ts";
 import type { Following, ValidConfig } from "./agent-ports.ts";
-import type { CanariesPorts } from "./canaries.ts";
-import { DeepProbing } from "./deep-probing.ts";
+import { DeepProbing, type DeepProbingPorts } from "./deep-probing.ts";
 import { Prober, type ProberTarget } from "./prober.ts";
 import { tlsMaterialOf } from "./tls-material-of.ts";
 
@@ -25,7 +24,8 @@ export interface ProbingPorts {
   /** The proxy variables of the running containerd. */
   readonly proxy: () => ProxyEnvironment;
   /** The images that this node has. */
-  readonly listImages: CanariesPorts["listImages"];
+  readonly listImages: DeepProbingPorts["listImages"];
+  readonly isServedWithout: DeepProbingPorts["isServedWithout"];
   readonly nowMs: () => number;
 }
 
@@ -81,9 +81,10 @@ export class Probing {
     const answered = await this.#probeRoot(target, { endpoint, auth }, signal);
     const config = this.#inForce?.config;
     if (!answered.ok || !config) return answered;
+    if (endpoint.role === "upstream") return { ...answered, isDeep: true };
     if (!this.#deep.isDue(endpoint, { config, health: this.#ports.healthOf(endpoint) })) return answered;
     const verdict = await this.#deep.probe({ config }, { client: this.#ports.client, auth, target }, signal);
-    return { ...answered, ...verdict };
+    return verdict.ok ? { ...answered, isDeep: true } : { ...answered, ...verdict };
   }
 
   #probeRoot(target: ProberTarget, { endpoint, auth }: Asked, signal: AbortSignal): Promise<ProbeResult> {

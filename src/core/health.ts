@@ -65,7 +65,7 @@ export function foldProbe(health: EndpointHealth, result: ProbeResult, context: 
   const latenciesMs = addLatency(health.latenciesMs, latencyMs);
   const measured = { ...health, certificateExpiresAtMs, latencyMs, latenciesMs };
   const slow = findSlowness(measured, context.maxLatencyMs ?? null);
-  return slow ? foldBad(measured, slow, context) : foldGood(measured, context);
+  return slow ? foldBad(measured, slow, context) : foldGood(measured, result, context);
 }
 
 /** How long an endpoint that is down has to stay good before it counts as up; 0 unless it relapsed. */
@@ -78,14 +78,18 @@ export function heldDownUntilMs(health: EndpointHealth): number | null {
   return health.goodSinceMs === null || health.relapses === 0 ? null : health.goodSinceMs + holdDownMs(health);
 }
 
-function foldGood(health: EndpointHealth, { settings, nowMs }: FoldContext): EndpointHealth {
+function foldGood(
+  health: EndpointHealth,
+  { isDeep }: { isDeep: boolean },
+  { settings, nowMs }: FoldContext,
+): EndpointHealth {
   if (health.state === "up") return { ...health, streak: 0 };
   if (health.state === "unknown") return rise(health, nowMs);
   // The clock may have been set back since: then the count starts anew rather than in the future.
   const goodSinceMs = Math.min(health.goodSinceMs ?? nowMs, nowMs);
   const streak = health.streak + 1;
   const isHeld = nowMs - goodSinceMs < holdDownMs(health);
-  if (streak < settings.rise || isHeld) return { ...health, streak, goodSinceMs };
+  if (streak < settings.rise || isHeld || !isDeep) return { ...health, streak, goodSinceMs };
   return { ...rise(health, nowMs), recoveredAtMs: nowMs };
 }
 

@@ -37,6 +37,8 @@ interface Measured {
 
 export interface ProbeSuccess extends Measured {
   readonly ok: true;
+  /** Everything that is looked at in this endpoint was looked at: what was down comes up by such a probe alone. */
+  readonly isDeep: boolean;
 }
 
 export interface ProbeFailure extends Measured {

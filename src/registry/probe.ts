@@ -57,7 +57,8 @@ export class ProbeClient {
     try {
       const answer = await this.#ask(target, signal);
       const verdict = judgeAnswer(answer, { authorized: answer.authorized });
-      return { ...verdict, latencyMs: since(start), certificateExpiresAtMs: answer.certificateExpiresAtMs };
+      const measured = { latencyMs: since(start), certificateExpiresAtMs: answer.certificateExpiresAtMs };
+      return verdict.ok ? { ...verdict, ...measured, isDeep: false } : { ...verdict, ...measured };
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
       const { reason, message, certificateExpiresAtMs } = error;

@@ -69,6 +69,7 @@ class Watcher {
       onProbe: (_, result) => this.#onProbe(result, config),
       proxy: () => NO_PROXY_ENVIRONMENT,
       listImages: async () => images,
+      isServedWithout: () => true,
       nowMs: Date.now,
     });
     const inForce = { text, config, issues: [], tlsFiles: new Map(), names: [] };
@@ -102,7 +103,11 @@ async function withScene(options: SceneOptions, use: (scene: Scene) => Promise<v
   const text = `registryMirrors: [{ endpoint: "${mirror.url}" }]\nagent: { probe: { ${image} } }\n`;
   const { config } = parseConfig(text);
   assert.ok(config);
-  const agent = { ...config.agent, probe: { intervalMs: 20, timeoutMs: 500, fall: 2, rise: 2 } };
+  const agent = {
+    ...config.agent,
+    probe: { intervalMs: 20, timeoutMs: 500, fall: 2, rise: 2 },
+    jitter: { failoverMs: 0, failbackMs: 0 },
+  };
   const watcher = new Watcher(mirror);
   const probing = watcher.start(options, { config: { ...config, agent }, text });
   try {

@@ -5,7 +5,7 @@ import type { ProbeResult } from "../../src/core/probe-result.ts";
 import { NO_PROXY_ENVIRONMENT } from "../../src/core/proxy.ts";
 import { PLAIN_TLS } from "../../src/registry/tls-material.ts";
 
-const GOOD: ProbeResult = { ok: true, latencyMs: 1, certificateExpiresAtMs: null };
+const GOOD: ProbeResult = { ok: true, isDeep: false, latencyMs: 1, certificateExpiresAtMs: null };
 
 function targetOf(key: string, changes: Partial<ProberTarget> = {}): ProberTarget {
   const url = `https://${key}`;

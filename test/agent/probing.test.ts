@@ -46,6 +46,7 @@ async function probe(workspace: Workspace, setting: Setting): Promise<string> {
     onProbe: (_, result) => settled.resolve(say(result)),
     proxy: () => NO_PROXY_ENVIRONMENT,
     listImages: async () => [],
+    isServedWithout: () => true,
     nowMs: Date.now,
   });
   const text = "agent: { probe: { interval: 1s, timeout: 1s } }";

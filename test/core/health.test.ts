@@ -10,7 +10,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 function good(latencyMs = 2): ProbeResult {
-  return { ok: true, latencyMs, certificateExpiresAtMs: null };
+  return { ok: true, isDeep: true, latencyMs, certificateExpiresAtMs: null };
 }
 
 function bad(reason: ProbeReason = "refused"): ProbeResult {

@@ -43,7 +43,7 @@ function statesAfter(latenciesMs: readonly number[], maxLatencyMs: number | null
   const context = { settings: { fall: 2, rise: 2 }, nowMs: 0, maxLatencyMs };
   return latenciesMs
     .map((latencyMs) => {
-      health = foldProbe(health, { ok: true, latencyMs, certificateExpiresAtMs: null }, context);
+      health = foldProbe(health, { ok: true, isDeep: true, latencyMs, certificateExpiresAtMs: null }, context);
       return health.state.slice(0, 1);
     })
     .join("");

@@ -74,7 +74,7 @@ export class MemoryNode {
       const measured = { latencyMs, certificateExpiresAtMs: null };
       agent.onProbe(
         endpoint,
-        reason ? { ...measured, ok: false, reason, detail: "made so" } : { ...measured, ok: true },
+        reason ? { ...measured, ok: false, reason, detail: "made so" } : { ...measured, ok: true, isDeep: true },
       );
     }
   }
