@@ -21,6 +21,8 @@ export function containerdFolder(version: ContainerdVersion): string {
 
 export const runcFolder: string = join(LAB, "bookworm/usr/sbin");
 export const dockerRegistryBinary: string = join(LAB, "bookworm/usr/bin/docker-registry");
+/** The root file system of a Debian 12 node with systemd and containerd 1.6. */
+export const nodeRoot: string = join(LAB, "node");
 export const craneBinary: string = join(LAB, "forky/usr/bin/crane");
 
 /** For the `skip` option of a real test: false, or why it cannot run here. */

@@ -1,0 +1,164 @@
+// What people do with the package, on a booted node: install, edit a file, read the journal, lose the mirror, reboot,
+// upgrade, remove, purge.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { VERSION } from "../../src/version.ts";
+import { machineMissing } from "../lab/machine.ts";
+import { CONTAINERD_VERSIONS } from "../lab/parts.ts";
+import { createWorkspace } from "../lab/workspace.ts";
+import { CONFIG, type NodeScene, openNodeScene } from "./node-scene.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
+
+for (const version of CONTAINERD_VERSIONS) {
+  test(`the package on a node with containerd ${version}`, { skip: machineMissing(), timeout: 600_000 }, async (t) => {
+    await using workspace = await createWorkspace();
+    const [deb, scene] = await Promise.all([buildDeb(workspace.dir), openNodeScene(workspace, version)]);
+    const { node, lan } = scene;
+    const original = await node.run("cat /etc/containerd/config.toml");
+    const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 180_000 }, body);
+    const sample: string[] = [];
+
+    await step("installs, is ready, and does nothing yet", async () => {
+      const before = await pidOf(scene, "containerd");
+      await node.put("/root/mirror-agent.deb", await readFile(deb));
+      await node.run("dpkg -i /root/mirror-agent.deb");
+      assert.equal(await stateOf(scene), "active");
+      assert.match(await journal(scene), /it names no mirrors, so nothing is done/);
+      assert.equal(await journal(scene, "-p warning"), "");
+      assert.equal(await pidOf(scene, "containerd"), before);
+      assert.equal(await node.run("cat /etc/containerd/config.toml"), original);
+    });
+
+    await step("applies the config as it is saved", async () => {
+      await node.write(
+        "/etc/mirror-agent/mirror-ca.crt",
+        await node.run("cat /usr/local/share/ca-certificates/lab.crt"),
+      );
+      await node.write("/etc/mirror-agent/config.yaml", CONFIG);
+      await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 60_000);
+      await node.until("mirror-agent status", 30_000);
+      assert.equal(await scene.pull(), "mirror");
+      assert.match(await node.run("systemctl show mirror-agent --property=StatusText"), /1 mirror up/);
+    });
+
+    await step("fails over while the mirror's network is cut, and back", async () => {
+      await lan.unplug("mirror");
+      await scene.untilRoute({ failedOver: true });
+      assert.equal(await scene.pull(), "gcr.io");
+      await lan.plugIn("mirror");
+      await scene.untilRoute({ failedOver: false });
+      assert.equal(await scene.pull(), "mirror");
+      const warnings = (await journal(scene, "-p warning -o cat")).trim().split("\n");
+      assert.equal(warnings.length, 1, warnings.join("\n"));
+      assert.match(warnings[0] ?? "", /^Mirror https:\/\/172\.18\.0\.20:5000 is down: .*gcr\.io/);
+    });
+
+    await step("goes on with the last good config when the file is broken, also after a reboot", async () => {
+      await node.write("/etc/mirror-agent/config.yaml", CONFIG.replace("hosts:", "hostz:"));
+      await node.until("journalctl -u mirror-agent | grep 'Config rejected, the last good config stays in force'");
+      await node.reboot();
+      assert.equal(await scene.pull(), "mirror");
+      await lan.unplug("mirror");
+      await scene.untilRoute({ failedOver: true });
+      await lan.plugIn("mirror");
+      await scene.untilRoute({ failedOver: false });
+      await node.write("/etc/mirror-agent/config.yaml", CONFIG);
+      await node.until("mirror-agent status");
+    });
+
+    await step("boots while the mirror is down, and pulls from the upstream at once", async () => {
+      await lan.unplug("mirror");
+      await scene.untilRoute({ failedOver: true });
+      await node.reboot();
+      assert.equal(await stateOf(scene), "active");
+      assert.equal(await scene.pull(), "gcr.io");
+      await lan.plugIn("mirror");
+      await scene.untilRoute({ failedOver: false });
+    });
+
+    await step("comes back after kill -9, a reload and a restart of containerd", async () => {
+      const before = await pidOf(scene, "mirror-agent");
+      await node.run("kill -9 $(systemctl show mirror-agent --property=MainPID --value)");
+      await node.until(`systemctl is-active mirror-agent && ! test -d /proc/${before}`);
+      await node.run("systemctl reload mirror-agent && systemctl restart containerd");
+      await node.until("mirror-agent status");
+      assert.equal(await scene.pull(), "mirror");
+      sample.push(await journal(scene, "-o short-iso"));
+    });
+
+    await step("is upgraded and downgraded without touching containerd or the config", async () => {
+      const [containerd, agent] = [await pidOf(scene, "containerd"), await pidOf(scene, "mirror-agent")];
+      const newer = await rebuildAs(deb, "99.0", workspace.dir);
+      await node.put("/root/newer.deb", await readFile(newer));
+      await node.run("dpkg -i /root/newer.deb && dpkg -i /root/mirror-agent.deb");
+      await node.until("mirror-agent status");
+      assert.equal(await pidOf(scene, "containerd"), containerd);
+      assert.notEqual(await pidOf(scene, "mirror-agent"), agent);
+      assert.equal(await node.run("cat /etc/mirror-agent/config.yaml"), CONFIG);
+      assert.equal(await scene.pull(), "mirror");
+    });
+
+    await step("leaves pulls working when it is removed", async () => {
+      const { output } = await node.tryRun("dpkg --remove mirror-agent");
+      assert.equal((await node.tryRun("test -e /usr/lib/mirror-agent")).code, 1, output);
+      assert.equal(await scene.pull(), "mirror");
+    });
+
+    await step("puts everything back when it is purged, and leaves nothing behind", async () => {
+      await node.run("rm /etc/mirror-agent/mirror-ca.crt && dpkg --purge mirror-agent");
+      assert.equal(await node.run("cat /etc/containerd/config.toml"), original);
+      const left = await node.run(
+        "find / -xdev -name '*mirror-agent*' -not -path '/root/*' -not -path '/proc/*' -not -path '/tmp/*'",
+      );
+      assert.equal(left, "");
+      assert.equal(await node.run("ls /etc/containerd"), "config.toml\n");
+      await assert.rejects(scene.pull(), /401|authorization/i, "gcr.io wants a password, which only the agent knew");
+    });
+    if (process.env.JOURNAL_SAMPLE) await writeFile(process.env.JOURNAL_SAMPLE, sample.join(""));
+  });
+}
+
+let built: Promise<string> | null = null;
+
+// Once for all versions, and with no need to compress 116 MB well.
+function buildDeb(dir: string): Promise<string> {
+  built ??= promisify(execFile)(join(ROOT, "scripts/package"), [
+    "--quick",
+    "--deb",
+    `--into=${dir}`,
+    ARCHITECTURE,
+  ]).then(async () => {
+    const kept = join(tmpdir(), `mirror-agent-${process.pid}.deb`);
+    await promisify(execFile)("mv", [join(dir, `mirror-agent_${VERSION}_${ARCHITECTURE}.deb`), kept]);
+    process.once("exit", () => void promisify(execFile)("rm", ["-f", kept]));
+    return kept;
+  });
+  return built;
+}
+
+async function rebuildAs(deb: string, version: string, dir: string): Promise<string> {
+  const script = `dpkg-deb -R ${deb} ${dir}/newer && sed -i 's/^Version:.*/Version: ${version}/' ${dir}/newer/DEBIAN/control &&
+    dpkg-deb -Zxz -z0 -b ${dir}/newer ${dir}/newer.deb`;
+  await promisify(execFile)("sh", ["-c", script]);
+  return join(dir, "newer.deb");
+}
+
+async function pidOf({ node }: NodeScene, unit: string): Promise<string> {
+  return (await node.run(`systemctl show ${unit} --property=MainPID --value`)).trim();
+}
+
+async function stateOf({ node }: NodeScene): Promise<string> {
+  return (await node.tryRun("systemctl is-active mirror-agent")).output.trim();
+}
+
+async function journal({ node }: NodeScene, options = ""): Promise<string> {
+  return (await node.run(`journalctl -q -u mirror-agent --no-pager ${options}`)).replaceAll(/^-- .*\n/gm, "");
+}
