@@ -16,6 +16,8 @@ import { readCpuMs } from "./parts/process-cost.ts";
 import { quantile, type Row, round, tell } from "./parts/results.ts";
 
 const MIRRORS = 3;
+/** Of the kernel's clock that stamps files. */
+const STEP_MS = 4;
 
 const { values } = parseArgs({
   options: {
@@ -36,7 +38,7 @@ interface Node {
 }
 
 await using shared = await createWorkspace();
-const main = await bundleSources(shared);
+const packaged = await bundleSources(shared);
 const servers = await Promise.all(Array.from({ length: MIRRORS }, () => startFaultyServer()));
 shared.onEnd(async () => void (await Promise.all(servers.map((server) => server.close()))));
 
@@ -61,7 +63,7 @@ async function startNode(workspace: Workspace, size: number): Promise<Node> {
   await writeFile(configPath, renderConfig(registries, servers));
   const notified = await openNotifySocket(workspace);
   const ready = notified.next("READY=1");
-  const agent = await startAgent(workspace, { main, root, env: { NOTIFY_SOCKET: notified.path } });
+  const agent = await startAgent(workspace, { ...packaged, root, env: { NOTIFY_SOCKET: notified.path } });
   await ready;
   await ready;
   const hostsPaths = registries.map((registry) => findHostsToml(join(root, "etc/containerd/certs.d"), registry));
@@ -133,8 +135,6 @@ async function timeEdit({ configPath, hostsPaths, text, replace }: Edit): Promis
     await delay(20);
   }
 }
-
-const STEP_MS = 4;
 
 function awaitChange(path: string, before: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();

@@ -1,7 +1,11 @@
 // What the daemon costs while nothing happens: ten mirrors with TLS, probed at the default interval, for a
-// minute (--seconds N). CPU time and memory beside those of a Node process that does nothing, at the same time.
+// minute (--seconds N). CPU time and memory beside those of a Node process that does nothing, and of one that only
+// sends the same requests, at the same time.
 
+import { readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { makeAuthority } from "../../test/lab/certificates.ts";
 import { startDaemon } from "../../test/lab/daemon.ts";
@@ -24,7 +28,11 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
-const flags = values.flags.split(" ").filter((flag) => flag !== "");
+const moreFlags = values.flags.split(" ").filter((flag) => flag !== "");
+
+type Packaged = { readonly main: string; readonly flags: readonly string[] };
+
+const BARE_PROBES = fileURLToPath(new URL("parts/bare-probes.ts", import.meta.url));
 
 await using workspace = await createWorkspace();
 const authority = makeAuthority("bench authority");
@@ -37,8 +45,9 @@ const bare = await startDaemon([process.execPath, "-e", "setInterval(() => {}, 1
 workspace.onEnd(() => bare.kill());
 const processes = new Map([
   ["bare Node", bare],
-  ["agent, from sources", await startNode("sources", SOURCES)],
-  ["agent, bundled", await startNode("bundled", await bundleSources(workspace))],
+  ["Node that only probes", await startBareProbes()],
+  ["agent, from sources", await startNode("sources", { main: SOURCES, flags: [] })],
+  ["agent, as packaged", await startNode("packaged", await bundleSources(workspace))],
 ]);
 
 await delay(SETTLE_MS);
@@ -50,14 +59,24 @@ const rows = [...processes].map(([name, { pid }]): Row => describe(name, pid));
 const perSecond = (countRequests() - requestsBefore) / seconds / (processes.size - 1);
 tell("idle", { [`${ENDPOINTS} endpoints, ${round(perSecond)} probes a second each agent, ${seconds} s`]: rows });
 
-async function startNode(name: string, main: string): Promise<{ pid: number }> {
+/** What Node itself takes for the same requests on the same kept connections. */
+async function startBareProbes(): Promise<{ pid: number }> {
+  const settings = JSON.stringify({ urls: servers.map(({ url }) => `${url}/v2/`), ca });
+  // Node's own reader of TypeScript takes 30 MB.
+  const program = stripTypeScriptTypes(readFileSync(BARE_PROBES, "utf8"));
+  const probes = await startDaemon([process.execPath, "--input-type=module", "-e", program, settings]);
+  workspace.onEnd(() => probes.kill());
+  return probes;
+}
+
+async function startNode(name: string, { main, flags }: Packaged): Promise<{ pid: number }> {
   const { root } = await makeNode(workspace, name);
   const mirrors = servers.map(({ url }) => `  - {endpoint: "${url}", hosts: [gcr.io, docker.io], caCertPath: ${ca}}`);
   await workspace.file(
     `${root.slice(workspace.dir.length + 1)}/etc/mirror-agent/config.yaml`,
     `registryMirrors:\n${mirrors.join("\n")}\nagent: {failover: never}\n`,
   );
-  const agent = await startAgent(workspace, { main, root, flags });
+  const agent = await startAgent(workspace, { main, root, flags: [...flags, ...moreFlags] });
   await agent.waitForLine((line) => line.includes("config"));
   return agent;
 }

@@ -20,7 +20,7 @@ const { values } = parseArgs({
 
 await using workspace = await createWorkspace();
 process.env.XDG_STATE_HOME = workspace.dir;
-const main = await bundleSources(workspace);
+const { main } = await bundleSources(workspace);
 const bundle = makeBenchPackage(await workspace.folder("package"));
 const tar = join(workspace.dir, "package.tar");
 spawnSync("tar", ["-C", bundle.all, "-cf", tar, "."]);

@@ -1,10 +1,10 @@
 // A node for a bench: a folder for --root with a real containerd in it where scripts/setup has brought one, and
 // the agent as a process, from its sources or bundled as packages hold it.
 
-import { cp, mkdir } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { startContainerd } from "../../../test/lab/containerd.ts";
 import { type Daemon, startDaemon } from "../../../test/lab/daemon.ts";
 import { labMissing } from "../../../test/lab/parts.ts";
@@ -12,27 +12,15 @@ import type { Workspace } from "../../../test/lab/workspace.ts";
 
 const TOP = fileURLToPath(new URL("../../../", import.meta.url));
 
-// Packages that are CommonJS call it.
-const REQUIRE = 'import { createRequire as $require } from "node:module"; const require = $require(import.meta.url);';
-
 export const SOURCES = join(TOP, "src/main.ts");
 
-/** Bundles the sources as packages hold them, and returns the path of the main file. */
-export async function bundleSources(workspace: Workspace): Promise<string> {
+/** The program as packages hold it: bundled, and with the options that its launcher gives the runtime. */
+export async function bundleSources(workspace: Workspace): Promise<{ main: string; flags: readonly string[] }> {
   const out = await workspace.folder("bundle");
-  await cp(join(TOP, "package.json"), join(out, "package.json"));
-  await build({
-    entryPoints: [SOURCES],
-    outdir: join(out, "dist"),
-    bundle: true,
-    minify: true,
-    splitting: true,
-    platform: "node",
-    format: "esm",
-    banner: { js: REQUIRE },
-    logLevel: "error",
-  });
-  return join(out, "dist/main.js");
+  execFileSync(process.execPath, [join(TOP, "packaging/bundle.ts"), out], { stdio: "inherit" });
+  const launcher = await readFile(join(TOP, "packaging/files/usr/bin/mirror-agent"), "utf8");
+  const command = /exec \$lib\/node([^$]*)\$lib\/main\.mjs/.exec(launcher)?.[1] ?? "";
+  return { main: join(out, "main.mjs"), flags: command.match(/--\S+/g) ?? [] };
 }
 
 /** The folder for --root, and what there is of a containerd in it. */
