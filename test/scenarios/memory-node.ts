@@ -69,12 +69,12 @@ export class MemoryNode {
   }
 
   /** Gives the agent one probe of every endpoint that it follows and that `url` names. */
-  probe(agent: Agent, url: string, reason: ProbeReason | null, { latencyMs = 1 } = {}): void {
+  probe(agent: Agent, url: string, reason: ProbeReason | null, { latencyMs = 1, isDeep = true } = {}): void {
     for (const endpoint of this.#followed(url)) {
       const measured = { latencyMs, certificateExpiresAtMs: null };
       agent.onProbe(
         endpoint,
-        reason ? { ...measured, ok: false, reason, detail: "made so" } : { ...measured, ok: true, isDeep: true },
+        reason ? { ...measured, ok: false, reason, detail: "made so" } : { ...measured, ok: true, isDeep },
       );
     }
   }
