@@ -14,5 +14,6 @@ for (const folder of JSON.parse(readFileSync(listFile, "utf8")) as string[]) {
   const texts = readdirSync(join(ROOT, folder)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
   for (const text of texts) copyFileSync(join(ROOT, folder, text), /^notice/i.test(text) ? `${target}.notice` : target);
   // Some packages only name their licence.
-  if (texts.length === 0) writeFileSync(target, `${name} ${version} by ${author?.name ?? author}, licence: ${license}\n`);
+  if (texts.length === 0)
+    writeFileSync(target, `${name} ${version} by ${author?.name ?? author}, licence: ${license}\n`);
 }

@@ -48,5 +48,5 @@ const DONE: Record<Action["kind"], string> = {
 function renderText(actions: readonly Action[], told: readonly EventText[]): string {
   const files = actions.map(({ kind, path, because }) => `${DONE[kind]} ${path}: ${because}\n`);
   const containerd = told.filter(({ level }) => level === "info").map(({ message }) => `${message}\n`);
-  return files.length + told.length === 0 ? "Nothing to change\n" : [...files, ...containerd].join("");
+  return files.length + containerd.length === 0 ? "Nothing to change\n" : [...files, ...containerd].join("");
 }
