@@ -112,7 +112,20 @@ async function run(leader: number, script: string): Promise<string> {
 }
 
 async function tryRun(leader: number, script: string): Promise<{ code: number; output: string }> {
-  const command = ["nsenter", "--target", String(leader), "--all", "--root", "--wd", "env", "-i", PATH, "sh", "-c", script];
+  const command = [
+    "nsenter",
+    "--target",
+    String(leader),
+    "--all",
+    "--root",
+    "--wd",
+    "env",
+    "-i",
+    PATH,
+    "sh",
+    "-c",
+    script,
+  ];
   const { stdout, stderr, code } = await promisify(execFile)("setpriv", ["--pdeathsig", "KILL", ...command], {
     maxBuffer: 2 ** 26,
     timeout: 120_000,
