@@ -85,7 +85,10 @@ async function fill(registry: Registry, { cert }: Authority): Promise<void> {
 async function startAgent(owner: Workspace, { dir }: Containerd): Promise<void> {
   const config = {
     registryMirrors: [{ endpoint: mirror.url, hosts: ["gcr.io"], caCertPath: ca }],
-    agent: { upstreams: { "gcr.io": { endpoint: upstream.url, caCertPath: ca } } },
+    agent: {
+      upstreams: { "gcr.io": { endpoint: upstream.url, caCertPath: ca } },
+      jitter: { failover: "0s", failback: "0s" }, // one node need not wait for others
+    },
   };
   const file = await owner.file("config.yaml", JSON.stringify(config)); // JSON is YAML
   const command = [

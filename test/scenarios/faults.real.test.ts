@@ -80,7 +80,7 @@ function configFor(subjects: readonly Subject[], { upstream, ca, credentials }: 
   const upstreams = subjects.map(
     ({ registry }) => `    ${registry}: { endpoint: "${upstream.url}", caCertPath: ${ca} }\n`,
   );
-  const probe = "  probe: { interval: 1s, timeout: 500ms }\n";
+  const probe = "  probe: { interval: 1s, timeout: 500ms }\n  jitter: { failover: 0s, failback: 0s }\n";
   return `registryMirrors:\n${mirrors.join("")}agent:\n${probe}  upstreams:\n${upstreams.join("")}`;
 }
 
