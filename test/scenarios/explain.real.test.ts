@@ -24,7 +24,7 @@ import { EXPLAIN_CASES, type ExplainCase, type Scene } from "./explain-cases.ts"
 
 const skip = labMissing();
 const PULL_TIMEOUT_MS = 3000;
-const ASK_TIMEOUT_MS = 1000;
+const ASK_TIMEOUT_MS = 1500;
 /** More, and the servers of this very process take longer than that. */
 const AT_ONCE = 8;
 
@@ -128,7 +128,7 @@ async function pull(containerd: Containerd, { image, mirror, upstream }: Stage):
   return `served by ${hostOf(server)}`;
 }
 
-describe("explain and pulls", { concurrency: 3 }, () => {
+describe("explain and pulls", { concurrency: 1 }, () => {
   for (const version of CONTAINERD_VERSIONS) {
     test(`explainImage() says what a pull of containerd ${version} then does`, { skip }, async () => {
       await using workspace = await createWorkspace();
@@ -136,12 +136,16 @@ describe("explain and pulls", { concurrency: 3 }, () => {
       const places = { socket: containerd.socket, configPath: null, binary: null };
       const node = { containerd, observed: await observeContainerd(places, new AbortController().signal) };
       const differences: string[] = [];
-      const compare = async (stage: Stage): Promise<void> => {
+      const compare = async (stage: Stage, isSecondLook = false): Promise<void> => {
         const [said, done] = [predicted(stage), await pull(containerd, stage)];
-        if (said !== done)
-          differences.push(
-            `${stage.subject.name}: said "${said}" (${JSON.stringify(stage.explanation.forecast)}), then "${done}"`,
-          );
+        if (said === done) return;
+        // Both have a time limit, and a busy machine may cross either: what differs is looked at once more, alone.
+        if (!isSecondLook && !stage.subject.name.startsWith("hosts.toml")) {
+          const subject = { ...stage.subject, name: `${stage.subject.name}, second look` };
+          return compare(await prepare(workspace, node, subject), true);
+        }
+        const { forecast } = stage.explanation;
+        differences.push(`${stage.subject.name}: said "${said}" (${JSON.stringify(forecast)}), then "${done}"`);
       };
       // `_default` is one for all: these go alone.
       const alone = EXPLAIN_CASES.filter(({ name }) => name.includes("_default"));
@@ -155,7 +159,7 @@ describe("explain and pulls", { concurrency: 3 }, () => {
       for (const stage of stages.filter(isQuick)) await compare(stage);
       for (const subject of alone) await compare(await prepare(workspace, node, subject));
       // Pulls that hang take containerd's slots for downloads, so they come last, together.
-      await Promise.all(stages.filter((stage) => !isQuick(stage)).map(compare));
+      await Promise.all(stages.filter((stage) => !isQuick(stage)).map((stage) => compare(stage)));
       assert.deepEqual(differences, []);
     });
   }
