@@ -69,15 +69,6 @@ export function decideRoute(
   };
 }
 
-/** Whether another way is proven to work in every route that leaves a mirror out. */
-export function isServedWithout(mirror: Endpoint, decisions: readonly RouteDecision[], stateOf: StateOf): boolean {
-  const key = endpointKey(mirror);
-  const without = decisions.filter(({ out }) => out.some((left) => endpointKey(left) === key));
-  return without.every(({ mirrors, route }) =>
-    [...mirrors, ...(route.upstream ? [route.upstream] : [])].some((way) => stateOf(way) === "up"),
-  );
-}
-
 /** The upstreams whose health decides something now: those of routes with a mirror that is not proven up. */
 export function upstreamsThatMatter(routes: readonly Route[], needed: (mirror: Endpoint) => boolean): Endpoint[] {
   const upstreams = routes.flatMap(({ mirrors, upstream }) => (upstream && mirrors.some(needed) ? [upstream] : []));
