@@ -93,6 +93,7 @@ async function startAgent(owner: Workspace, { dir }: Containerd): Promise<void> 
   const file = await owner.file("config.yaml", JSON.stringify(config)); // JSON is YAML
   const command = [
     process.execPath,
+    "--disable-warning=ExperimentalWarning", // node:ffi, which talks to systemd and frees pulls
     join(import.meta.dirname, "../src/main.ts"),
     "--config",
     file,

@@ -37,7 +37,10 @@ export async function startAgent(workspace: Workspace, { root, config, env = {} 
   };
   if (config !== null) await configure(config);
   await mkdir(join(root, "run/mirror-agent"), { recursive: true });
-  const daemon = await startDaemon([process.execPath, MAIN, "--root", root, "run"], { env });
+  const daemon = await startDaemon(
+    [process.execPath, "--disable-warning=ExperimentalWarning", MAIN, "--root", root, "run"],
+    { env },
+  );
   workspace.onEnd(() => daemon.kill());
   const status = () =>
     readFile(statusPath, "utf8").then(
