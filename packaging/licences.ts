@@ -1,6 +1,6 @@
 // Copies the licences of everything that the package carries: node packaging/licences.ts LIBRARIES.json OUTPUT_FOLDER
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -12,7 +12,8 @@ for (const folder of JSON.parse(readFileSync(listFile, "utf8")) as string[]) {
   const { name, version, license, author } = JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
   const target = join(outdir, `${name.replace("/", "-")}-${version}`);
   const texts = readdirSync(join(ROOT, folder)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
-  for (const text of texts) copyFileSync(join(ROOT, folder, text), /^notice/i.test(text) ? `${target}.notice` : target);
+  for (const text of texts)
+    writeFileSync(/^notice/i.test(text) ? `${target}.notice` : target, readFileSync(join(ROOT, folder, text)));
   // Some packages only name their licence.
   if (texts.length === 0)
     writeFileSync(target, `${name} ${version} by ${author?.name ?? author}, licence: ${license}\n`);
