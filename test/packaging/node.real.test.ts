@@ -4,23 +4,23 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { VERSION } from "../../src/version.ts";
 import { machineMissing } from "../lab/machine.ts";
 import { CONTAINERD_VERSIONS } from "../lab/parts.ts";
 import { createWorkspace } from "../lab/workspace.ts";
 import { CONFIG, type NodeScene, openNodeScene } from "./node-scene.ts";
+import { buildPackages } from "./package-file.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
+const shared = await createWorkspace();
+after(() => shared[Symbol.asyncDispose]());
+const deb = machineMissing() ? "" : (await buildPackages(shared, ["deb"])).deb;
 
 for (const version of CONTAINERD_VERSIONS) {
   test(`the package on a node with containerd ${version}`, { skip: machineMissing(), timeout: 600_000 }, async (t) => {
     await using workspace = await createWorkspace();
-    const [deb, scene] = await Promise.all([buildDeb(workspace.dir), openNodeScene(workspace, version)]);
+    const scene = await openNodeScene(workspace, version);
     const { node, lan } = scene;
     const original = await node.run("cat /etc/containerd/config.toml");
     const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 180_000 }, body);
@@ -124,24 +124,6 @@ for (const version of CONTAINERD_VERSIONS) {
     });
     if (process.env.JOURNAL_SAMPLE) await writeFile(process.env.JOURNAL_SAMPLE, sample.join(""));
   });
-}
-
-let built: Promise<string> | null = null;
-
-// Once for all versions, and with no need to compress 116 MB well.
-function buildDeb(dir: string): Promise<string> {
-  built ??= promisify(execFile)(join(ROOT, "scripts/package"), [
-    "--quick",
-    "--deb",
-    `--into=${dir}`,
-    ARCHITECTURE,
-  ]).then(async () => {
-    const kept = join(tmpdir(), `mirror-agent-${process.pid}.deb`);
-    await promisify(execFile)("mv", [join(dir, `mirror-agent_${VERSION}_${ARCHITECTURE}.deb`), kept]);
-    process.once("exit", () => void promisify(execFile)("rm", ["-f", kept]));
-    return kept;
-  });
-  return built;
 }
 
 async function rebuildAs(deb: string, version: string, dir: string): Promise<string> {

@@ -1,0 +1,49 @@
+// No RPM distribution boots here: the .rpm is installed with its scripts into a root of its own, with --nodeps since
+// nothing in there is known to rpm.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { VERSION } from "../../src/version.ts";
+import { machineMissing } from "../lab/machine.ts";
+import { nodeRoot } from "../lab/parts.ts";
+import { createWorkspace } from "../lab/workspace.ts";
+import { buildPackages } from "./package-file.ts";
+
+const LIST = `find . \\( -type f -o -type l \\) | grep -vE 'usr/share/lintian|doc/mirror-agent/changelog.gz' | LC_ALL=C sort |
+  xargs -d '\\n' stat -c '%n %a %U %G %s' && find . -type f | grep mirror-agent | LC_ALL=C sort | grep -v changelog.gz |
+  grep -v lintian | xargs -d '\\n' sha256sum`;
+
+test("the .rpm installs with its scripts, holds what the .deb holds, and leaves pulls alone when it is erased", {
+  skip: machineMissing(),
+  timeout: 300_000,
+}, async () => {
+  await using workspace = await createWorkspace();
+  const { deb, rpm } = await buildPackages(workspace);
+  const { dir } = workspace;
+  const inDeb = await sh(`mkdir ${dir}/deb && dpkg-deb -x ${deb} ${dir}/deb && cd ${dir}/deb && ${LIST}`);
+  const inRpm = await sh(`mkdir ${dir}/rpm && cd ${dir}/rpm && rpm2cpio ${rpm} | cpio -id --quiet && ${LIST}`);
+  assert.equal(inRpm, inDeb);
+
+  const said = await sh(`mkdir ${dir}/upper ${dir}/work ${dir}/root &&
+    exec unshare --mount sh -euc '
+      mount -t overlay overlay -o lowerdir=${nodeRoot},upperdir=${dir}/upper,workdir=${dir}/work ${dir}/root
+      rpm --root ${dir}/root --nodeps -i ${rpm}
+      chroot ${dir}/root mirror-agent --version
+      chroot ${dir}/root systemctl is-enabled mirror-agent
+      echo "# mine" >>${dir}/root/etc/mirror-agent/config.yaml
+      rpm --root ${dir}/root --nodeps -U --force ${rpm}
+      tail -n 1 ${dir}/root/etc/mirror-agent/config.yaml
+      mkdir -p ${dir}/root/etc/containerd/certs.d/gcr.io && touch ${dir}/root/etc/containerd/certs.d/gcr.io/hosts.toml
+      rpm --root ${dir}/root --nodeps -e mirror-agent
+      ls ${dir}/root/etc/mirror-agent ${dir}/root/etc/containerd/certs.d/gcr.io
+      test ! -e ${dir}/root/usr/lib/mirror-agent' 2>&1`);
+  const lines = said.split("\n").filter((line) => !line.startsWith("rpm: ")); // Debian's rpm warns of itself
+  assert.deepEqual(lines.slice(0, 3), [VERSION, "enabled", "# mine"]);
+  assert.ok(lines.includes("config.yaml.rpmsave") && lines.includes("hosts.toml"), said);
+});
+
+async function sh(script: string): Promise<string> {
+  return (await promisify(execFile)("sh", ["-c", script], { maxBuffer: 2 ** 24 })).stdout;
+}
