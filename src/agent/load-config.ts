@@ -30,6 +30,8 @@ export async function loadConfig(path: string, nowMs: number, parse: Parse = par
   const file = await readSmallFile(path, MAX_CONFIG_BYTES);
   if ("problem" in file) return { text: null, ...without([unreadable(path, file.problem)]) };
   const { text } = file;
+  // `cat > config.yaml` empties the file before it fills it: for that moment the node must not lose its mirrors.
+  if (text === "") return { text, ...without([emptied(path)]) };
   const parsed = parse(text);
   const { config, issues } = parsed;
   if (!config) return { text, ...without(issues) };
@@ -86,6 +88,11 @@ function hasErrors(problems: readonly FileProblem[]): boolean {
 
 function without(issues: readonly ConfigIssue[]): Omit<LoadedConfig, "text"> {
   return { config: null, tlsFiles: new Map(), issues, names: [] };
+}
+
+function emptied(path: string): ConfigIssue {
+  const message = `Cannot use "${path}": it is empty; to mirror nothing write "registryMirrors: []"`;
+  return { severity: "error", line: 1, column: 1, at: "", message };
 }
 
 function unreadable(path: string, problem: string): ConfigIssue {

@@ -126,7 +126,7 @@ test("apply keeps an admin's hosts.toml and puts it back when the registry is no
   await workspace.file(`root/${HOSTS}`, theirs);
   await runCommand(["--root", root, "apply"]);
   assert.notEqual(await readFile(join(root, HOSTS), "utf8"), theirs);
-  await writeFile(join(root, "etc/mirror-agent/config.yaml"), "");
+  await writeFile(join(root, "etc/mirror-agent/config.yaml"), "registryMirrors: []\n");
   await runCommand(["--root", root, "apply"]);
   assert.equal(await readFile(join(root, HOSTS), "utf8"), theirs);
   assert.deepEqual(await readdir(join(root, "etc/containerd/certs.d")), ["gcr.io"]);
@@ -141,6 +141,18 @@ test("apply names copies of the CA, and the copy is there", async () => {
   assert.ok(copy.startsWith(`${root}/var/lib/mirror-agent/tls/`), copy);
   assert.equal(await readFile(copy, "utf8"), await readFile(ca, "utf8"));
   assert.equal((await stat(`${root}/var/lib/mirror-agent`)).mode & 0o777, 0o700);
+});
+
+test("apply takes an emptied config for one that is being written, and changes nothing", async () => {
+  await using workspace = await createWorkspace();
+  const root = await rootWith(workspace, CONFIG);
+  await runCommand(["--root", root, "apply"]);
+  const before = await readFile(join(root, HOSTS), "utf8");
+  await writeFile(join(root, "etc/mirror-agent/config.yaml"), "");
+  const { code, stderr } = await runCommand(["--root", root, "apply"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /it is empty; to mirror nothing write "registryMirrors: \[\]"/);
+  assert.equal(await readFile(join(root, HOSTS), "utf8"), before);
 });
 
 test("status says that the agent does not run here, and ends with 1", async () => {
