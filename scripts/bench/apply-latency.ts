@@ -2,7 +2,7 @@
 // registry and for a thousand with three mirrors each, and what a pass over a settled node costs as nodes grow.
 // Beside it the plain cost of writing the same files: write, fsync, rename, one after the other, nothing else.
 
-import { existsSync, readFileSync, statSync, watch } from "node:fs";
+import { existsSync, readFileSync, statSync, watch, writeFileSync } from "node:fs";
 import { mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,6 +25,8 @@ const { values } = parseArgs({
     /** Edits of the smallest node; larger ones get fewer. */
     edits: { type: "string", default: "200" },
     passes: { type: "string", default: "15" },
+    /** Without the launcher's --jitless, to see what it costs. */
+    jit: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
   },
 });
@@ -38,7 +40,8 @@ interface Node {
 }
 
 await using shared = await createWorkspace();
-const packaged = await bundleSources(shared);
+const { main, flags } = await bundleSources(shared);
+const packaged = { main, flags: flags.filter((flag) => !values.jit || flag !== "--jitless") };
 const servers = await Promise.all(Array.from({ length: MIRRORS }, () => startFaultyServer()));
 shared.onEnd(async () => void (await Promise.all(servers.map((server) => server.close()))));
 
@@ -122,15 +125,13 @@ async function timeEdit({ configPath, hostsPaths, text, replace }: Edit): Promis
   const before = readFileSync(first, "utf8");
   const seen = awaitChange(first, before);
   const file = replace ? `${configPath}.new` : configPath;
-  const handle = await open(file, "w");
-  await handle.writeFile(text);
-  await handle.close();
+  writeFileSync(file, text); // at once: the agent takes an emptied file at its word
   if (replace) await rename(file, configPath);
   const start = { monotonic: performance.now(), wall: Date.now() };
   const firstSeen = await seen;
   if (hostsPaths.length === 1) return firstSeen - start.monotonic;
   for (;;) {
-    const changed = hostsPaths.map((path) => statSync(path).ctimeMs);
+    const changed = hostsPaths.map((path) => statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0);
     if (changed.every((at) => at >= start.wall - STEP_MS)) return Math.max(...changed) + STEP_MS - start.wall;
     await delay(20);
   }
@@ -138,11 +139,15 @@ async function timeEdit({ configPath, hostsPaths, text, replace }: Edit): Promis
 
 function awaitChange(path: string, before: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const watcher = watch(dirname(path), () => {
+  const look = (): void => {
     if (existsSync(path) && readFileSync(path, "utf8") !== before) resolve(performance.now());
-  });
+  };
+  const watcher = watch(dirname(path), look);
+  // A config that is read while it is empty removes the folder that is watched here.
+  const poll = setInterval(look, 20);
   const timer = setTimeout(() => reject(new Error(`"${path}" did not change within 60 s`)), 60_000);
   return promise.finally(() => {
+    clearInterval(poll);
     clearTimeout(timer);
     watcher.close();
   });
