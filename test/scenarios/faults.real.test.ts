@@ -80,7 +80,7 @@ function configFor(subjects: readonly Subject[], { upstream, ca, credentials }: 
   const upstreams = subjects.map(
     ({ registry }) => `    ${registry}: { endpoint: "${upstream.url}", caCertPath: ${ca} }\n`,
   );
-  const probe = "  probe: { interval: 1s, timeout: 500ms }\n  jitter: { failover: 0s, failback: 0s }\n";
+  const probe = "  probe: { interval: 1s, timeout: 1s }\n  jitter: { failover: 0s, failback: 0s }\n";
   return `registryMirrors:\n${mirrors.join("")}agent:\n${probe}  upstreams:\n${upstreams.join("")}`;
 }
 
@@ -100,7 +100,7 @@ async function pullAll(
   for (const { registry, mirror } of subjects) {
     const before = { mirror: askedByContainerd(mirror), upstream: askedByContainerd(upstream) };
     const image = `${registry}/lab/hello:1.0`;
-    await containerd.cri.pullImage(image, { timeoutMs: 10_000 });
+    await containerd.cri.pullImage(image, { timeoutMs: 30_000 });
     await forgetImage(containerd, image);
     const asked = {
       mirror: askedByContainerd(mirror) > before.mirror,
