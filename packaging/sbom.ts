@@ -32,7 +32,7 @@ writeFileSync(output, `${JSON.stringify(compileBom(), null, 2)}\n`);
 
 function compileBom(): object {
   const digest = createHash("sha256")
-    .update(JSON.stringify([project.version, facts, components]))
+    .update(JSON.stringify([project.version, facts.architecture, facts.sourceDateEpoch, components]))
     .digest("hex");
   return {
     $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",

@@ -44,6 +44,17 @@ test("the .rpm installs with its scripts, holds what the .deb holds, and leaves 
   assert.ok(lines.includes("config.yaml.rpmsave") && lines.includes("hosts.toml"), said);
 });
 
+test("scripts/package gives the same bytes twice", { skip: machineMissing(), timeout: 300_000 }, async () => {
+  const sums = [];
+  for (const _ of [1, 2]) {
+    await using workspace = await createWorkspace();
+    await buildPackages(workspace);
+    sums.push(await sh(`cat ${workspace.dir}/packages/SHA256SUMS`));
+  }
+  assert.equal(sums[1], sums[0]);
+  assert.match(sums[0] ?? "", /\.rpm\n.*\.cdx\.json\n.*\.deb\n/);
+});
+
 async function sh(script: string): Promise<string> {
   return (await promisify(execFile)("sh", ["-c", script], { maxBuffer: 2 ** 24 })).stdout;
 }
