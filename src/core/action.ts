@@ -1,8 +1,5 @@
 // One repair of the node, as a value that carries its reason: the log, `plan` and the tests read the same thing.
 
-/** In the order of doing: what a hosts.toml names exists before it, and goes after it. */
-export const ACTION_KINDS = ["backUpFile", "writeFile", "restoreFile", "removeFile"] as const;
-
 export type Action =
   /** Keeps a foreign file byte for byte, with mode and owner, before we write over it. */
   | { readonly kind: "backUpFile"; readonly path: string; readonly because: string }
