@@ -2,19 +2,18 @@
 // when it ends, by whatever cause, pulls go on with the files that it last wrote.
 
 import { findHungEndpoints } from "../core/hung-endpoints.ts";
-import { makeFolder } from "../node/files.ts";
-import { acquireLock, type Lock } from "../node/lock.ts";
 import { MAX_SPREAD_MS } from "../node/restart.ts";
-import { createSdNotify, type SdNotify } from "../node/sd-notify.ts";
-import { readHealth, writeHealth, writeLastGood } from "../node/state.ts";
+import type { SdNotify } from "../node/sd-notify.ts";
+import { writeHealth, writeLastGood } from "../node/state.ts";
 import { FileWatch } from "../node/watch.ts";
+import type { Event } from "../report/events.ts";
 import type { Log } from "../report/log.ts";
 import { summarise } from "../report/status.ts";
 import { Agent } from "./agent.ts";
 import type { AgentPorts, AgentView, Following } from "./agent-ports.ts";
 import { compileStatus } from "./compile-status.ts";
 import type { FreePulls } from "./free-pulls.ts";
-import { Host } from "./host.ts";
+import type { Host } from "./host.ts";
 import { type LoadedConfig, loadLastGood } from "./load-config.ts";
 import { openFreePulls } from "./open-free-pulls.ts";
 import { Paced } from "./paced.ts";
@@ -40,36 +39,13 @@ const RETRY_MS = 1000;
 /** How often at most all endpoints are gone through because of probes. */
 const PACE_MS = 100;
 
-/** Runs the daemon until `signal` is aborted; `onReady` gets the way to ask for a reload. Throws if another one runs. */
-export async function runDaemon(options: DaemonOptions, onReady: (reload: () => void) => void): Promise<void> {
-  const host = new Host({ ...options, holder: holderOf(options), onCredentialChange: () => daemon.requestPass() });
-  await makeFolder(host.paths.runDir);
-  const lockOptions = { waitMs: 0, holder: holderOf(options), signal: options.signal };
-  await using _lock: Lock = await acquireLock(`${host.paths.runDir}/run.lock`, lockOptions);
-  const service = await createSdNotify(options.env);
-  const known = await readHealth(host.paths.stateDir);
-  const daemon = new Daemon(options, { host, service, known });
-  options.log.event({ kind: "started", version: options.version, configPath: host.paths.config });
-  onReady(() => void daemon.reload());
-  try {
-    await daemon.run();
-  } finally {
-    options.log.event({ kind: "stopping", because: "asked to" });
-    await daemon.close();
-  }
-}
-
-function holderOf({ pid }: DaemonOptions): string {
-  return `mirror-agent run, pid ${pid}`;
-}
-
-interface Parts {
+export interface DaemonParts {
   readonly host: Host;
   readonly service: SdNotify;
   readonly known: Parameters<typeof writeHealth>[1];
 }
 
-class Daemon {
+export class Daemon {
   readonly #options: DaemonOptions;
   readonly #host: Host;
   readonly #service: SdNotify;
@@ -85,14 +61,14 @@ class Daemon {
   #watched = "";
   #watchedNode = "";
 
-  constructor(options: DaemonOptions, { host, service, known }: Parts) {
+  constructor(options: DaemonOptions, { host, service, known }: DaemonParts) {
     this.#options = options;
     this.#host = host;
     this.#service = service;
     this.#status = new StatusFile(host.paths.status);
     this.#watch = new FileWatch({
       onChange: () => this.requestPass(),
-      onProblem: ({ message }) => options.log.event({ kind: "watchImpaired", message }),
+      onProblem: ({ message }) => this.#emit({ kind: "watchImpaired", message }),
     });
     this.#agent = new Agent(this.#ports(), known);
     this.#loop = new PassLoop(() => this.#pass(), {
@@ -103,11 +79,11 @@ class Daemon {
     this.#freeing = openFreePulls({
       host,
       socketPath: () => this.#socketPath(),
-      emit: (event) => options.log.event(event),
+      emit: (event) => this.#emit(event),
     });
     this.#takeover = new TakeoverTask({
       takeOver: (config, stop) => takeOver(host, config, { spreadMs: this.#drawSpreadMs() }, stop),
-      emit: (event) => options.log.event(event),
+      emit: (event) => this.#emit(event),
       requestPass: () => this.requestPass(),
       isOurFault,
       nowMs: options.nowMs,
@@ -144,7 +120,7 @@ class Daemon {
 
   async reload(): Promise<void> {
     this.#service.reloading();
-    this.#options.log.event({ kind: "reloadAsked" });
+    this.#emit({ kind: "reloadAsked" });
     this.#agent.forgetFights();
     this.#takeover.forget();
     await this.#loop.request();
@@ -189,7 +165,7 @@ class Daemon {
       perform: (actions, config) => this.#host.perform(actions, config),
       underLock: (work) => this.#host.underLock(work),
       follow: (following) => this.#follow(following),
-      emit: (event) => this.#options.log.event(event),
+      emit: (event) => this.#emit(event),
       publish: (view) => this.#views.call(view),
       requestPass: (withinMs) => this.#loop.requestWithin(withinMs),
       random: Math.random,
@@ -221,6 +197,10 @@ class Daemon {
     if (this.#status.publish(status)) this.#service.status(summarise(status));
   }
 
+  #emit(event: Event): void {
+    this.#options.log.event(event);
+  }
+
   #socketPath(): string | null {
     const { inForce } = this.#agent.view;
     return inForce && this.#host.pathsOf(inForce.config).containerdSocket;
@@ -239,7 +219,7 @@ class Daemon {
   #onFailure(error: unknown): "retry" | "throw" {
     if (this.#options.signal.aborted) return "retry";
     if (isOurFault(error)) return "throw";
-    this.#options.log.event({ kind: "passFailed", message: (error as Error).message, retryInMs: RETRY_MS });
+    this.#emit({ kind: "passFailed", message: (error as Error).message, retryInMs: RETRY_MS });
     return "retry";
   }
 }

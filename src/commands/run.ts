@@ -24,7 +24,7 @@ async function run(
   context: CommandContext,
 ): Promise<void> {
   const { chooseLogPrefix, createLog, openLogDestination } = await import("../report/log.ts");
-  const { runDaemon } = await import("../agent/daemon.ts");
+  const { runDaemon } = await import("../agent/run-daemon.ts");
   const { env, signal, nowMs, pid } = context;
   const isTerminal = context.stdout.isTTY === true;
   const prefix = chooseLogPrefix(STDOUT, { journalStream: env.JOURNAL_STREAM, isTerminal });
