@@ -23,6 +23,7 @@ export function compileStatus(view: AgentView, { configPath, nowMs }: { configPa
     containerd: compileContainerd(view),
     endpoints: endpointsOf(view.decisions).map((endpoint) => compileEndpoint(endpoint, view)),
     routes: view.decisions.map((decision) => compileRoute(decision, view)),
+    transitions: view.health.recent.map(({ atMs, ...transition }) => ({ at: iso(atMs), ...transition })),
   };
 }
 

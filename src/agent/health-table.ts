@@ -2,7 +2,9 @@
 
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import { type EndpointHealth, type FoldContext, foldProbe, unknownHealth } from "../core/health.ts";
+import { transitionOf } from "../core/health-transition.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
+import { foldTransition, type RecentTransition } from "../core/recent-transitions.ts";
 import type { RouteDecision } from "../core/routes.ts";
 import type { KnownHealth } from "../node/state.ts";
 
@@ -16,11 +18,13 @@ export class HealthTable {
   readonly #health = new Map<string, EndpointHealth>();
   readonly #startedAtMs: number;
   #out: KnownHealth["out"];
+  #recent: readonly RecentTransition[];
 
   /** Goes on from what was known. Only "down" is still believed: "up" is a proof that has to be fresh. */
   constructor(known: KnownHealth, nowMs: number) {
     this.#startedAtMs = nowMs;
     this.#out = known.out;
+    this.#recent = Array.isArray(known.recent) ? known.recent : [];
     for (const [key, health] of Object.entries(known.endpoints)) {
       // What an earlier version did not know is not known.
       const whole = { ...unknownHealth(nowMs), ...health };
@@ -31,6 +35,11 @@ export class HealthTable {
   /** The mirrors left out of routes: endpointKeys, by registry. */
   get out(): KnownHealth["out"] {
     return this.#out;
+  }
+
+  /** The last transitions, the newest first, also of endpoints that are not followed any more. */
+  get recent(): readonly RecentTransition[] {
+    return this.#recent;
   }
 
   readonly of = (endpoint: Endpoint): EndpointHealth =>
@@ -53,6 +62,8 @@ export class HealthTable {
     const before = this.of(endpoint);
     const after = foldProbe(before, result, context);
     this.#health.set(endpointKey(endpoint), after);
+    if (before.state !== after.state)
+      this.#recent = foldTransition(this.#recent, endpoint, transitionOf(before, after));
     return { endpoint, before, after };
   }
 
@@ -72,6 +83,6 @@ export class HealthTable {
   }
 
   known(): KnownHealth {
-    return { endpoints: Object.fromEntries(this.#health), out: this.#out };
+    return { endpoints: Object.fromEntries(this.#health), out: this.#out, recent: this.#recent };
   }
 }

@@ -9,6 +9,7 @@
 import { readFile } from "node:fs/promises";
 import type { TlsFile } from "../core/compile-node.ts";
 import type { EndpointHealth } from "../core/health.ts";
+import type { RecentTransition } from "../core/recent-transitions.ts";
 import { makeFolder, readTextIfThere, writeFileAtomic } from "./files.ts";
 
 export interface KnownHealth {
@@ -16,6 +17,8 @@ export interface KnownHealth {
   readonly endpoints: Readonly<Record<string, EndpointHealth>>;
   /** The mirrors left out of routes: endpointKeys, by registry. */
   readonly out: Readonly<Record<string, readonly string[]>>;
+  /** Missing in what an earlier version kept. */
+  readonly recent?: readonly RecentTransition[];
 }
 
 export interface LastGood {

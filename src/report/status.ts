@@ -3,6 +3,7 @@
 
 import type { ConfigIssue } from "../core/config-issue.ts";
 import type { ProbeReason } from "../core/probe-result.ts";
+import type { RecentTransition } from "../core/recent-transitions.ts";
 import { humaniseCount, humaniseList } from "./humanise.ts";
 
 /** Times are ISO 8601 in UTC. */
@@ -13,6 +14,8 @@ export interface Status {
   readonly containerd: StatusContainerd;
   readonly endpoints: readonly StatusEndpoint[];
   readonly routes: readonly StatusRoute[];
+  /** The last twenty, the newest first; missing in what an earlier version wrote. */
+  readonly transitions?: readonly StatusTransition[];
 }
 
 export interface StatusConfig {
@@ -56,6 +59,11 @@ export interface StatusRoute {
   readonly failedOver: boolean;
   /** How containerd's own fallback authenticates; null where no credential was named for it. */
   readonly upstreamCredential: StatusCredential | null;
+}
+
+/** One change of an endpoint's state. It survives a restart of the agent and of the node. */
+export interface StatusTransition extends Omit<RecentTransition, "atMs"> {
+  readonly at: string;
 }
 
 /** How a credential reaches containerd, and why on this way. */

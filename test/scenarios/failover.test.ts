@@ -206,6 +206,33 @@ test("Agent fails over from a mirror that is slower than the operator allows, an
   assert.match(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
 });
 
+test("Agent remembers the last transitions with their durations, also when it is started again", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  node.nowMs += 60_000;
+  node.probe(agent, MIRROR, "refused");
+  node.probe(agent, UPSTREAM, null);
+  node.probe(agent, MIRROR, "refused");
+  await agent.pass();
+  node.nowMs += 5_000;
+  const again = node.start();
+  await again.pass();
+  node.probe(again, UPSTREAM, null);
+  node.probe(again, MIRROR, null);
+  node.probe(again, MIRROR, null);
+  await again.pass();
+  const mirror = { endpoint: MIRROR, role: "mirror" } as const;
+  const expected = [
+    { atMs: node.nowMs, ...mirror, from: "down", to: "up", reason: null, lastedMs: 5_000 },
+    { atMs: node.nowMs - 5_000, ...mirror, from: "up", to: "down", reason: "refused", lastedMs: 60_000 },
+  ];
+  assert.deepEqual(node.view?.health.recent, expected);
+  assert.deepEqual(node.known.recent, expected);
+  const { recent: _, ...earlier } = node.known;
+  node.known = earlier;
+  await node.start().pass();
+  assert.deepEqual(node.view?.health.recent, []);
+});
+
 test("Agent takes in health that was remembered by an earlier version", async () => {
   const { node, agent } = await settled(CONFIG, [MIRROR]);
   node.probe(agent, MIRROR, "refused");
