@@ -70,7 +70,20 @@ export interface AgentSettings {
   readonly jitter: JitterSettings;
   readonly containerd: ContainerdSettings;
   readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly metrics: MetricsSettings;
 }
+
+/** Where metrics are shown; null: not there. */
+export interface MetricsSettings {
+  /** For node-exporter's textfile collector. */
+  readonly textfile: string | null;
+  readonly listen: ListenAddress | null;
+}
+
+/** An address that only this node can reach. */
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
 
 export interface ProbeSettings {
   readonly intervalMs: number;

@@ -23,6 +23,7 @@ export const AGENT_DEFAULTS: AgentSettings = {
     restartCommand: null,
   },
   logLevel: "info",
+  metrics: { textfile: null, listen: null },
 };
 
 export function mirror(endpoint: string, settings: Partial<Mirror> = {}): Mirror {

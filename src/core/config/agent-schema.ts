@@ -8,6 +8,8 @@ import {
   endpoint,
   image,
   list,
+  listenAddress,
+  metricsFile,
   oneFolder,
   path,
   registryKey,
@@ -83,6 +85,16 @@ const logSchema = section("a map of log settings", {
   }),
 });
 
+const metricsSchema = section("a map with textfile and listen", {
+  textfile: metricsFile("/var/lib/prometheus/node-exporter/mirror-agent.prom").meta({
+    description: "File for the textfile collector of Prometheus' node-exporter. Default: none.",
+  }),
+  listen: listenAddress.meta({
+    description: "Loopback address or unix socket where Prometheus may ask for metrics. Default: none.",
+    examples: ["127.0.0.1:9464", "unix:/run/mirror-agent/metrics.sock"],
+  }),
+});
+
 /** All keys of `agent`. */
 export const agentSchema = section("a map of settings", {
   failover: choice(["auto", "never"]).meta({
@@ -99,6 +111,7 @@ export const agentSchema = section("a map of settings", {
   jitter: jitterSchema.nullish().meta({ description: "How nodes avoid to change their routes all at once." }),
   containerd: containerdSchema.nullish().meta({ description: "Where containerd is and how it is restarted." }),
   log: logSchema.nullish().meta({ description: "What is logged." }),
+  metrics: metricsSchema.nullish().meta({ description: "Metrics for Prometheus. Default: none." }),
 })
   .nullish()
   .meta({ description: "Settings of mirror-agent itself." });

@@ -77,6 +77,7 @@ function compileAgent(input: AgentInput): AgentSettings {
     jitter: compileJitter(input.jitter ?? {}, probe),
     containerd: compileContainerd(input.containerd ?? {}),
     logLevel: input.log?.level ?? "info",
+    metrics: { textfile: pathOf(input.metrics?.textfile), listen: input.metrics?.listen ?? null },
   };
 }
 

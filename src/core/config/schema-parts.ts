@@ -5,6 +5,7 @@ import * as z from "zod";
 import { describeKind, describeValue, quoteText } from "./describe-value.ts";
 import { DURATION_PATTERN, type DurationBounds, parseDuration } from "./duration.ts";
 import { ENDPOINT_PATTERN, parseEndpointUrl } from "./endpoint-url.ts";
+import { LISTEN_PATTERN, parseListenAddress } from "./listen-address.ts";
 import { findNearestKey } from "./nearest-key.ts";
 import { type Parsed, parsed, problem } from "./parsed.ts";
 import { PROBE_IMAGE_PATTERN, parseProbeImage } from "./probe-image.ts";
@@ -22,6 +23,13 @@ export const endpoint = text('a URL such as "https://172.18.0.20:5000"', ENDPOIN
 
 /** The image that probes fetch. */
 export const image = text('an image such as "team/pause:3.2"', PROBE_IMAGE_PATTERN, parseProbeImage).nullish();
+
+/** Where this node alone may ask for metrics. */
+export const listenAddress = text(
+  'an address of this node alone such as "127.0.0.1:9464"',
+  LISTEN_PATTERN,
+  parseListenAddress,
+).nullish();
 
 /** The name of one registry. */
 export const registry = text('a registry such as "registry.corp:5000"', REGISTRY_PATTERN, parseRegistryName);
@@ -68,14 +76,19 @@ export function oneFolder(example: string) {
   return absolute(example, "^(?:/[^:]*)?$");
 }
 
-function absolute(example: string, pattern: string) {
+/** As path(), for a file that Prometheus' node-exporter is to find: its textfile collector reads *.prom alone. */
+export function metricsFile(example: string) {
+  return absolute(example, "^(?:/.*[.]prom)?$", 'does not end in ".prom"');
+}
+
+function absolute(example: string, pattern: string, flaw = "is not one path") {
   const expected = `an absolute path such as "${example}"`;
   const schema = z.string().meta({ pattern, examples: [example] });
   const parse = (found: string): Parsed<string | null> => {
     if (found === "") return parsed(null);
     if (!found.startsWith("/")) return problem(`expected ${expected}, found ${describePath(found)}`);
     if (found.length <= LONGEST_PATH && new RegExp(pattern).test(found)) return parsed(found);
-    return problem(`expected ${expected}, found a text of ${found.length} characters that is not one path`);
+    return problem(`expected ${expected}, found a text of ${found.length} characters that ${flaw}`);
   };
   const error = (issue: { input?: unknown }) => `expected ${expected}, found ${describeKind(issue.input)}`;
   return z.union([checked(schema, parse), z.literal(false), z.null()], { error }).optional();
@@ -123,6 +136,6 @@ function checked<T>(schema: z.ZodString, parse: (found: string) => Parsed<T>) {
 
 /** Shows only what is clearly a file's name. */
 function describePath(found: string): string {
-  const isName = /^[\w.~:/ -]{1,200}\.(?:json|crt|cert|cer|pem|key|toml|sock)$/.test(found);
+  const isName = /^[\w.~:/ -]{1,200}\.(?:json|crt|cert|cer|pem|key|toml|sock|prom)$/.test(found);
   return isName ? quoteText(found) : "a text that is none";
 }
