@@ -24,6 +24,9 @@ export const dockerRegistryBinary: string = join(LAB, "bookworm/usr/bin/docker-r
 /** The root file system of a Debian 12 node with systemd and containerd 1.6. */
 export const nodeRoot: string = join(LAB, "node");
 export const craneBinary: string = join(LAB, "forky/usr/bin/crane");
+/** Prometheus' own checks, and Prometheus itself. */
+export const promtoolBinary: string = join(LAB, "bookworm/usr/bin/promtool");
+export const prometheusBinary: string = join(LAB, "bookworm/usr/bin/prometheus");
 
 /** For the `skip` option of a real test: false, or why it cannot run here. */
 export function labMissing(): string | false {
@@ -31,4 +34,9 @@ export function labMissing(): string | false {
   if (process.getuid?.() !== 0) return "needs root, since containerd mounts";
   if (!existsSync(join(LAB, "parts"))) return `needs containerd and docker-registry in "${LAB}", run scripts/setup`;
   return false;
+}
+
+/** As labMissing(), for tests that need promtool alone. */
+export function promtoolMissing(): string | false {
+  return existsSync(promtoolBinary) ? false : `needs promtool in "${LAB}", run scripts/setup`;
 }
