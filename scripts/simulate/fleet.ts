@@ -148,7 +148,7 @@ class Node {
     if (before.state === after.state) return;
     const { clock, options, random } = this.#world;
     const { jitter } = options.settings;
-    const atMs = clock.nowMs + passDelayMs({ endpoint: { role }, after }, { jitter, random });
+    const atMs = clock.nowMs + passDelayMs({ endpoint: { role }, after }, { jitter, random, pullsHang: false });
     this.#passAtMs = Math.min(this.#passAtMs, atMs);
     clock.at(atMs, () => (clock.nowMs >= this.#passAtMs ? this.#pass() : undefined));
   }

@@ -48,6 +48,8 @@ export interface AgentPorts {
   readonly follow: (following: Following) => void;
   readonly emit: (event: Event) => void;
   readonly publish: (view: AgentView) => void;
+  /** Whether pulls of this node are seen to hang at an endpoint that is down or in doubt. */
+  readonly pullsHang: () => boolean;
   /** Asks for another pass, at the latest after so long. */
   readonly requestPass: (withinMs: number) => void;
   /** Math.random, or what a test puts in its place. */

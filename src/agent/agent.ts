@@ -69,7 +69,8 @@ export class Agent {
     const change = this.#health.fold(endpoint, result, { settings: config.agent.probe, maxLatencyMs, nowMs });
     if (change.before.state !== change.after.state) {
       this.#changes.push(change);
-      this.#ports.requestPass(passDelayMs(change, { jitter: config.agent.jitter, random: this.#ports.random }));
+      const { pullsHang, random } = this.#ports;
+      this.#ports.requestPass(passDelayMs(change, { jitter: config.agent.jitter, random, pullsHang: pullsHang() }));
     }
     // Nearly every probe says what the last one said: it must cost next to nothing.
     if (isMeasurement(change) && Math.abs(nowMs - this.#publishedAtMs) < QUIET_MS) return;

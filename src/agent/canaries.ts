@@ -14,8 +14,8 @@ export interface CanariesPorts {
 type KnownMirror = Pick<Mirror, "endpoint" | "hosts" | "probe">;
 
 const ASK_AGAIN_MS = 10 * 60_000;
-/** A new node has none yet. */
-const ASK_SOON_MS = 60_000;
+/** A new node has none yet, and its first pulls want one. */
+const ASK_SOON_MS = 2000;
 
 export class Canaries {
   readonly #ports: CanariesPorts;

@@ -1,7 +1,7 @@
 // The agent's life: watches, probes and passes until it is closed. Nothing here is in the data path:
 // when it ends, by whatever cause, pulls go on with the files that it last wrote.
 
-import { findHungEndpoints } from "../core/hung-endpoints.ts";
+import { findHungEndpoints, findTrustedMirrors } from "../core/hung-endpoints.ts";
 import { MAX_SPREAD_MS } from "../node/restart.ts";
 import type { SdNotify } from "../node/sd-notify.ts";
 import { writeHealth, writeLastGood } from "../node/state.ts";
@@ -19,6 +19,7 @@ import { openFreePulls } from "./open-free-pulls.ts";
 import { Paced } from "./paced.ts";
 import { PassLoop } from "./pass-loop.ts";
 import { Probing } from "./probing.ts";
+import type { PullWatch } from "./pull-watch.ts";
 import { StatusFile } from "./status-file.ts";
 import { takeOver } from "./take-over.ts";
 import { TakeoverTask } from "./takeover-task.ts";
@@ -53,6 +54,7 @@ export class Daemon {
   readonly #loop: PassLoop;
   readonly #probing: Probing;
   readonly #freeing: FreePulls;
+  readonly #watching: PullWatch;
   readonly #takeover: TakeoverTask;
   readonly #status: StatusFile;
   readonly #views = new Paced<AgentView>(PACE_MS, (view) => this.#publish(view));
@@ -76,11 +78,14 @@ export class Daemon {
       retryMs: RETRY_MS,
       onFailure: (error) => this.#onFailure(error),
     });
-    this.#freeing = openFreePulls({
+    const pulls = openFreePulls({
       host,
       socketPath: () => this.#socketPath(),
+      onAlarm: (endpoint) => this.#probing.probeDeepSoon(endpoint),
       emit: (event) => this.#emit(event),
     });
+    this.#freeing = pulls.freeing;
+    this.#watching = pulls.watching;
     this.#takeover = new TakeoverTask({
       takeOver: (config, stop) => takeOver(host, config, { spreadMs: this.#drawSpreadMs() }, stop),
       emit: (event) => this.#emit(event),
@@ -137,6 +142,7 @@ export class Daemon {
       this.#probing.close(),
       this.#loop.close(),
       this.#freeing.close(),
+      this.#watching.close(),
       this.#takeover.close(),
     ]);
     await this.#status.close();
@@ -167,6 +173,7 @@ export class Daemon {
       follow: (following) => this.#follow(following),
       emit: (event) => this.#emit(event),
       publish: (view) => this.#views.call(view),
+      pullsHang: () => this.#freeing.hasStalled,
       requestPass: (withinMs) => this.#loop.requestWithin(withinMs),
       random: Math.random,
       nowMs: this.#options.nowMs,
@@ -193,6 +200,8 @@ export class Daemon {
 
   #publish(view: AgentView): void {
     this.#freeing.follow(findHungEndpoints(view.decisions, view.health.of));
+    const endpoints = findTrustedMirrors(view.decisions, view.health.of);
+    this.#watching.follow({ endpoints, intervalMs: view.inForce?.config.agent.probe.intervalMs ?? 0 });
     const status = compileStatus(view, { configPath: this.#host.paths.config, nowMs: this.#options.nowMs() });
     if (this.#status.publish(status)) this.#service.status(summarise(status));
   }

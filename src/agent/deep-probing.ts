@@ -6,7 +6,7 @@ import { isUnfit } from "../core/canary.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { EndpointHealth } from "../core/health.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
-import { type DepthState, decideDepth, FIRST_DEPTH } from "../core/probe-depth.ts";
+import { type DepthState, decideDepth, demandDeep, FIRST_DEPTH } from "../core/probe-depth.ts";
 import type { Verdict } from "../registry/answer-verdict.ts";
 import { type DeepProbe, probeDeep } from "../registry/deep-probe.ts";
 import { Canaries, type CanariesPorts } from "./canaries.ts";
@@ -46,6 +46,11 @@ export class DeepProbing {
     });
     this.#depths.set(endpoint.url, next);
     return isDeep;
+  }
+
+  /** Makes the next probe of a mirror deep. */
+  demand({ url }: Endpoint): void {
+    this.#depths.set(url, demandDeep(this.#depths.get(url) ?? FIRST_DEPTH));
   }
 
   /** Fetches an image there; good also where there is none to fetch. Rejects only when the signal is aborted. */

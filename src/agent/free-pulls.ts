@@ -38,11 +38,17 @@ export class FreePulls {
   #closed = false;
   #running: Promise<void> = Promise.resolve();
   #looks: Looks = NO_LOOKS;
+  #hasStalled = false;
   /** How often closing a connection was tried, by inode. */
   #attempts: ReadonlyMap<string, number> = new Map();
 
   constructor(ports: FreePullsPorts) {
     this.#ports = ports;
+  }
+
+  /** Whether the last look saw connections that hang; only what is followed is looked at. */
+  get hasStalled(): boolean {
+    return this.#hasStalled;
   }
 
   /** From now on these endpoints are looked at; call it whenever health or routes may have changed. */
@@ -52,7 +58,10 @@ export class FreePulls {
     this.#stop.abort();
     this.#stop = new AbortController();
     const { signal } = this.#stop;
-    if (endpoints.hung.length + endpoints.suspect.length === 0) return;
+    if (endpoints.hung.length + endpoints.suspect.length === 0) {
+      this.#hasStalled = false;
+      return;
+    }
     this.#running = this.#running.then(() => this.#run(endpoints, signal));
   }
 
@@ -93,6 +102,7 @@ export class FreePulls {
     const sockets = await this.#ports.findSockets(pid, servers, signal);
     const { looks, stalled } = foldLook(this.#looks, sockets, this.#ports.nowMs());
     this.#looks = looks;
+    this.#hasStalled = stalled.length > 0;
     this.#attempts = new Map([...this.#attempts].filter(([inode]) => looks.has(inode)));
     const freed = new Map<Endpoint, number>();
     for (const socket of stalled) {

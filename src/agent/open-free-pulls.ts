@@ -1,35 +1,42 @@
-// Freeing pulls on this node: which containerd, which proxy, and the parts that look and close.
+// Watching and freeing pulls on this node: which containerd, which proxy, and the parts that look and close.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { chooseProxy } from "../core/proxy.ts";
 import { createAddressBook } from "../node/address-book.ts";
 import { findListener, readIdentity } from "../node/containerd-daemon.ts";
+import { countDescriptors, listSocketInodes } from "../node/descriptors.ts";
 import { endSocket } from "../node/end-socket.ts";
 import { abortSocket, findSockets } from "../node/sockets.ts";
 import type { Event } from "../report/events.ts";
 import { FreePulls } from "./free-pulls.ts";
 import type { Host } from "./host.ts";
+import { PullWatch, type PullWatchPorts } from "./pull-watch.ts";
 
 interface FreePullsContext {
   readonly host: Pick<Host, "proxy">;
   /** containerd's, as the config in force says; null without one. */
   readonly socketPath: () => string | null;
+  readonly onAlarm: PullWatchPorts["onAlarm"];
   readonly emit: (event: Event) => void;
 }
 
-/** Looks at nothing until it is told what to follow. */
-export function openFreePulls({ host, socketPath, emit }: FreePullsContext): FreePulls {
-  return new FreePulls({
+/** Both look at nothing until they are told what to follow. */
+export function openFreePulls({ host, socketPath, onAlarm, emit }: FreePullsContext): {
+  readonly freeing: FreePulls;
+  readonly watching: PullWatch;
+} {
+  const shared = {
     findPid: createPidFinder(socketPath),
     addressesOf: createAddressBook(),
-    isProxied: (url) => chooseProxy(url, host.proxy()) !== null,
+    isProxied: (url: string) => chooseProxy(url, host.proxy()) !== null,
     findSockets,
-    endSocket,
-    abortSocket,
-    emit,
-    wait: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}), // rejects when aborted
+    wait: (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => {}), // rejects when aborted
     nowMs: () => performance.now(),
-  });
+  };
+  return {
+    freeing: new FreePulls({ ...shared, endSocket, abortSocket, emit }),
+    watching: new PullWatch({ ...shared, countDescriptors, listSocketInodes, onAlarm }),
+  };
 }
 
 // Looking through all processes four times a second is too much: a daemon that was found is only checked.

@@ -58,6 +58,12 @@ export class Probing {
     this.#prober.setTargets(inForce ? endpoints.map((endpoint) => this.#target(endpoint, inForce)) : []);
   }
 
+  /** Probes a mirror now, and looks behind /v2/. */
+  probeDeepSoon(endpoint: Endpoint): void {
+    this.#deep.demand(endpoint);
+    this.#prober.probeSoon(endpointKey(endpoint));
+  }
+
   async close(): Promise<void> {
     await this.#prober.close();
     this.#ports.client.close();

@@ -39,6 +39,17 @@ export function findHungEndpoints(
   };
 }
 
+/** The mirrors whose pulls are worth watching: in use, and nothing speaks against them. */
+export function findTrustedMirrors(
+  decisions: readonly RouteDecision[],
+  healthOf: (endpoint: Endpoint) => EndpointHealth,
+): readonly Endpoint[] {
+  return distinct(decisions.flatMap(({ mirrors }) => mirrors)).filter((endpoint) => {
+    const { state, streak } = healthOf(endpoint);
+    return state === "up" && streak === 0;
+  });
+}
+
 // A mirror that is left out may have been left out long ago, and everything else may have failed since.
 function goesPast(endpoint: Endpoint, decision: RouteDecision, isUp: (other: Endpoint) => boolean): boolean {
   const { route, mirrors, out } = decision;

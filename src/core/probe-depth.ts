@@ -1,6 +1,6 @@
 // When a probe has to look behind /v2/, which a registry answers from memory while its storage is dead. A deep
-// probe is three or four requests more, so it is rare while all is well; a mirror that was down comes back by one
-// alone. That last probe is where the nodes of a fleet part: each takes it, and so returns, at another moment.
+// probe is three or four requests more, so it is rare while all is well and nobody pulls (core/pull-alarms.ts asks
+// for more); a mirror that was down comes back by one alone. That last probe is where the nodes of a fleet part: each takes it, and so returns, at another moment.
 
 import { type EndpointHealth, heldDownUntilMs } from "./health.ts";
 import type { JitterSettings, ProbeSettings } from "./mirror-config.ts";
@@ -33,6 +33,11 @@ export interface Depth {
 
 /** What an endpoint begins with. */
 export const FIRST_DEPTH: DepthState = { shallowInRow: 0, failbackAtMs: null };
+
+/** The same, with the next probe deep as long as the endpoint is up. */
+export function demandDeep(state: DepthState): DepthState {
+  return { ...state, shallowInRow: DEEP_EVERY - 1 };
+}
 
 /** Whether a probe that has just found that the endpoint answers must also fetch an image there. */
 export function decideDepth(state: DepthState, health: EndpointHealth, context: DepthContext): Depth {

@@ -4,7 +4,9 @@
 // process's descriptors) and not what they received; here the kernel filters by address, and one process is read.
 // Reading another program's descriptors takes CAP_SYS_PTRACE in a sandbox, closing its connections CAP_NET_ADMIN.
 
+import { execFile } from "node:child_process";
 import { readdir, readlink } from "node:fs/promises";
+import { promisify } from "node:util";
 import { parseSockets, type TcpSocket } from "../core/tcp-socket.ts";
 
 /** A connection, and the number of its descriptor in the process that holds it. */
@@ -45,14 +47,13 @@ export async function abortSocket({ local, remote }: TcpSocket, signal: AbortSig
 }
 
 async function ss(args: readonly string[], signal: AbortSignal): Promise<{ stdout: string; stderr: string }> {
-  const { execa } = await import("execa");
   try {
-    return await execa("ss", args, { cancelSignal: signal, timeout: TIMEOUT_MS, stdin: "ignore" });
+    return await promisify(execFile)("ss", args, { signal, timeout: TIMEOUT_MS });
   } catch (error) {
     signal.throwIfAborted();
-    const { code, shortMessage } = error as { code?: string; shortMessage?: string };
+    const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") throw new SocketError("there is no ss on this host (package iproute2)", { cause: error });
-    throw new SocketError(shortMessage ?? "ss failed", { cause: error });
+    throw new SocketError(`ss failed: ${message.trim().split("\n").at(-1)}`, { cause: error });
   }
 }
 

@@ -13,8 +13,13 @@ const ROWS: readonly (readonly [string, "mirror" | "upstream", EndpointHealth["s
 for (const [name, role, state, delayMs] of ROWS) {
   test(`passDelayMs() when ${name}`, () => {
     const change = { endpoint: { role }, after: { state } };
-    const random = () => 0.5;
-    assert.equal(passDelayMs(change, { jitter: { failoverMs: 2000, failbackMs: 30_000 }, random }), delayMs);
-    assert.equal(passDelayMs(change, { jitter: { failoverMs: 0, failbackMs: 0 }, random }), 0, "where none is wanted");
+    const usual = { jitter: { failoverMs: 2000, failbackMs: 30_000 }, random: () => 0.5, pullsHang: false };
+    assert.equal(passDelayMs(change, usual), delayMs);
+    assert.equal(passDelayMs(change, { ...usual, pullsHang: true }), delayMs / 4, "a quarter where pulls hang");
+    assert.equal(
+      passDelayMs(change, { ...usual, jitter: { failoverMs: 0, failbackMs: 0 } }),
+      0,
+      "where none is wanted",
+    );
   });
 }

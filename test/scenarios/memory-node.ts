@@ -112,6 +112,7 @@ export class MemoryNode {
         this.following = following;
       },
       emit: (event) => this.events.push(event),
+      pullsHang: () => false,
       publish: (view) => {
         this.view = view;
       },

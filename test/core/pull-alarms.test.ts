@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { areQuiet, foldAlarms, NO_ALARMS } from "../../src/core/pull-alarms.ts";
+import type { TcpSocket } from "../../src/core/tcp-socket.ts";
+
+const MIRROR = "10.0.0.1:5000";
+const OTHER = "10.0.0.2:5000";
+
+const socket = (inode: string, bytesReceived: number, remote = MIRROR): TcpSocket => ({
+  state: "ESTAB",
+  local: "10.0.0.9:4711",
+  remote,
+  inode,
+  bytesReceived,
+});
+
+type Look = readonly [atMs: number, ...sockets: TcpSocket[]];
+
+/** The looks at which there was an alarm, with the mirrors concerned. */
+function alarms(...looks: readonly Look[]): string[] {
+  const told: string[] = [];
+  let alarms = NO_ALARMS;
+  for (const [nowMs, ...sockets] of looks) {
+    const { next, ask } = foldAlarms(alarms, sockets, { intervalMs: 5000, nowMs });
+    told.push(...ask.map((address) => `${nowMs} ${address}`));
+    alarms = next;
+  }
+  return told;
+}
+
+test("foldAlarms() asks as a pull begins, and not for each of its connections", () => {
+  const looks: readonly Look[] = [
+    [0, socket("1", 0)],
+    [500, socket("1", 10), socket("2", 0)],
+    [1000, socket("1", 20), socket("2", 5), socket("3", 0)],
+  ];
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`]);
+});
+
+test("foldAlarms() asks for each mirror on its own", () => {
+  const looks: readonly Look[] = [
+    [0, socket("1", 0)],
+    [500, socket("1", 10), socket("2", 0, OTHER)],
+  ];
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`, `500 ${OTHER}`]);
+});
+
+test("foldAlarms() asks once when a connection receives nothing for a second, half an interval after the last time", () => {
+  const stuck = socket("1", 10);
+  assert.deepEqual(alarms([0, stuck], [1000, stuck], [2400, stuck], [2500, stuck], [6000, stuck], [60_000, stuck]), [
+    `0 ${MIRROR}`,
+    `2500 ${MIRROR}`,
+  ]);
+});
+
+test("foldAlarms() asks again when it has moved and stalls anew", () => {
+  const looks: readonly Look[] = [
+    [0, socket("1", 10)],
+    [3000, socket("1", 10)],
+    [10_000, socket("1", 20)],
+    [10_999, socket("1", 20)],
+    [11_000, socket("1", 20)],
+  ];
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`, `3000 ${MIRROR}`, `11000 ${MIRROR}`]);
+});
+
+test("foldAlarms() asks for nothing while a slow download moves", () => {
+  const looks = Array.from({ length: 30 }, (_, second): Look => [second * 900, socket("1", second)]);
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`]);
+});
+
+test("foldAlarms() asks for a pull that begins soon after another only two intervals later", () => {
+  const looks: readonly Look[] = [
+    [0, socket("1", 0)],
+    [4000, socket("2", 0)],
+    [4900, socket("2", 1)],
+    [9900, socket("2", 2)],
+    [10_000, socket("2", 3)],
+  ];
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`, `10000 ${MIRROR}`]);
+});
+
+test("areQuiet() says whether nothing has moved", () => {
+  const { next } = foldAlarms(NO_ALARMS, [socket("1", 0)], { intervalMs: 5000, nowMs: 0 });
+  assert.equal(areQuiet(next, 5000, 4999), false);
+  assert.equal(areQuiet(next, 5000, 5000), true);
+});
