@@ -17,7 +17,11 @@ export function readCpuMs(pid: number): number {
 }
 
 export function readMemory(pid: number): Memory {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return parseMemory(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+}
+
+/** From the text of /proc/PID/smaps_rollup. */
+export function parseMemory(text: string): Memory {
   const mib = (name: string): number =>
     Math.round((Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]) / 1024) * 10) / 10;
   return { rssMiB: mib("Rss"), anonymousMiB: mib("Anonymous"), pssMiB: mib("Pss") };
