@@ -26,6 +26,8 @@ export interface AgentView {
   /** Why the config on disk is not in force; null if it is. */
   readonly rejected: readonly ConfigIssue[] | null;
   readonly appliedAtMs: number | null;
+  /** When a pass last ended well. */
+  readonly passedAtMs: number | null;
   readonly decisions: readonly RouteDecision[];
   readonly health: HealthTable;
   /** By endpointKey. */

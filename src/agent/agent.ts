@@ -38,6 +38,7 @@ export class Agent {
   #inForce: ValidConfig | null = null;
   #rejected: readonly ConfigIssue[] | null = null;
   #appliedAtMs: number | null = null;
+  #passedAtMs: number | null = null;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #decisions = NO_DECISIONS;
   #node: ObservedNode | null = null;
@@ -56,6 +57,7 @@ export class Agent {
   async pass(): Promise<void> {
     const valid = await this.#chooseConfig(await this.#ports.loadConfig());
     if (valid) await this.#reconcile(valid);
+    this.#passedAtMs = this.#ports.nowMs();
     this.#follow();
     this.#publish();
   }
@@ -89,6 +91,7 @@ export class Agent {
       inForce: this.#inForce,
       rejected: this.#rejected,
       appliedAtMs: this.#appliedAtMs,
+      passedAtMs: this.#passedAtMs,
       decisions: this.#decisions,
       health: this.#health,
       credentials: this.#credentials,

@@ -27,6 +27,8 @@ export interface CredentialState {
   /** Why there is no credential although one was named. */
   readonly problem: string | null;
   readonly warnings: readonly string[];
+  /** When the access token that stands in for it ends; null where it is none. */
+  readonly tokenExpiresAtMs: number | null;
 }
 
 /** What an operator should know about a credential: problems and warnings, one sentence each. */
@@ -41,14 +43,18 @@ export function credentialProblem({ endpoint, choice, problem }: CredentialState
   return `Cannot authenticate at ${endpoint.url}: ${choice.because}; ${choice.mend}`;
 }
 
-interface Held {
+interface Presented {
+  readonly presented: PresentedCredential;
+  readonly tokenExpiresAtMs: number | null;
+  readonly problem: string | null;
+}
+
+interface Held extends Presented {
   readonly auth: EndpointAuth;
   /** The files it came from: those of another file say nothing about this one. */
-  source: string;
-  credential: Credential;
-  presented: PresentedCredential;
-  problem: string | null;
-  warnings: readonly string[];
+  readonly source: string;
+  readonly credential: Credential;
+  readonly warnings: readonly string[];
 }
 
 export class EndpointCredentials {
@@ -77,11 +83,11 @@ export class EndpointCredentials {
 
   /** How containerd gets the endpoint's credential, by what is known now. */
   choose(endpoint: Endpoint, containerdVersion: ContainerdVersion | null): CredentialState {
-    const { auth, presented, problem, warnings } = this.#find(endpoint);
+    const { auth, presented, problem, warnings, tokenExpiresAtMs } = this.#find(endpoint);
     const choice = chooseStrategy({ url: endpoint.url, credential: presented, answer: auth.answer, containerdVersion });
     const isUseless = choice.kind === "impossible" && containerdVersion !== null;
     auth.setTokensAreUseless(isUseless ? choice.because : null);
-    return { endpoint, choice, problem, warnings: [...warnings, ...choice.warnings] };
+    return { endpoint, choice, problem, warnings: [...warnings, ...choice.warnings], tokenExpiresAtMs };
   }
 
   /** Authenticates probes of the endpoint. */
@@ -106,21 +112,20 @@ export class EndpointCredentials {
     const reading = await this.#ports.readCredential(endpoint);
     const last = before?.source === source ? before.credential : NO_CREDENTIAL;
     const credential = reading.credential ?? last;
-    const { presented, problem, warning } = await this.#present(credential);
+    const { warning, ...shown } = await this.#present(credential);
     const auth = before?.auth ?? this.#ports.createAuth(endpoint);
-    auth.present(presented);
+    auth.present(shown.presented);
     const warnings = [reading.warning, warning].filter((text) => text !== null);
-    return { auth, source, credential, presented, problem: reading.problem ?? problem, warnings };
+    return { ...shown, auth, source, credential, problem: reading.problem ?? shown.problem, warnings };
   }
 
-  async #present(
-    credential: Credential,
-  ): Promise<{ presented: PresentedCredential; problem: string | null; warning: string | null }> {
-    if (credential.kind !== "googleKey") return { presented: credential, problem: null, warning: null };
+  async #present(credential: Credential): Promise<Presented & { readonly warning: string | null }> {
+    if (credential.kind !== "googleKey")
+      return { presented: credential, tokenExpiresAtMs: null, problem: null, warning: null };
     const { token, problem, warning } = await this.#ports.googleTokens.tokenFor(credential);
-    const presented: PresentedCredential =
-      token === null ? { kind: "none" } : { kind: "googleToken", token: token.token };
-    return { presented, problem, warning };
+    if (token === null) return { presented: { kind: "none" }, tokenExpiresAtMs: null, problem, warning };
+    const presented: PresentedCredential = { kind: "googleToken", token: token.token };
+    return { presented, tokenExpiresAtMs: token.expiresAtMs, problem, warning };
   }
 }
 

@@ -79,12 +79,15 @@ test("EndpointCredentials lets go of a credential whose entry was removed, or wh
   assert.deepEqual(await chosen(), ["anonymous", "it has no entry"]);
 });
 
-test("EndpointCredentials puts a Google key's token in place of the key", async () => {
-  const { state, chosen } = setUp();
+test("EndpointCredentials puts a Google key's token in place of the key, and says when it ends", async () => {
+  const { state, credentials, chosen } = setUp();
+  await chosen();
+  assert.equal(credentials.choose(endpoint(), VERSION).tokenExpiresAtMs, null);
   state.reading = good(key);
   assert.deepEqual(await chosen(), ["Bearer ya29", null]);
   assert.deepEqual(await chosen(), ["Bearer ya29", null]);
   assert.equal(state.fetched, 1);
+  assert.equal(credentials.choose(endpoint(), VERSION).tokenExpiresAtMs, 1_000);
 });
 
 test("EndpointCredentials names the key for which there is no token", async () => {

@@ -26,7 +26,13 @@ function problemsWith(authHosts: readonly string[]): (string | null)[] {
     out: {},
     credentialOf: (endpoint: CredentialState["endpoint"]): CredentialState => {
       const choice = { kind: "config-auth", host: new URL(endpoint.url).host, auth, because, warnings: [] } as const;
-      return { endpoint, choice, problem: endpoint.role === "upstream" ? "the file is gone" : null, warnings: [] };
+      return {
+        endpoint,
+        choice,
+        problem: endpoint.role === "upstream" ? "the file is gone" : null,
+        warnings: [],
+        tokenExpiresAtMs: null,
+      };
     },
   };
   return [...planPass(input, node).credentials.values()].map(({ problem }) => problem);

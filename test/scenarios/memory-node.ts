@@ -20,6 +20,7 @@ const withoutCredential = (endpoint: Endpoint): CredentialState => ({
   choice: { kind: "anonymous", because: "no credential is configured", warnings: [] },
   problem: null,
   warnings: [],
+  tokenExpiresAtMs: null,
 });
 
 const SETTLED: TakeoverState = {
