@@ -4,8 +4,8 @@ import type { Readable, Writable } from "node:stream";
 
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdin: Readable & { readonly isTTY?: boolean; readonly setRawMode?: (isRaw: boolean) => unknown };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
@@ -27,7 +27,12 @@ export interface GlobalOptions {
 /** 0 all is well, 1 something is not, 2 usage or config error. */
 export const EXIT = { ok: 0, notOk: 1, usage: 2 } as const;
 
-/** Whether output to this stream is coloured: a terminal without NO_COLOR (no-color.org). */
-export function wantsColour(context: CommandContext): boolean {
-  return context.stdout.isTTY === true && !context.env.NO_COLOR;
+/** Whether output is coloured: on a terminal that knows colours, without NO_COLOR (no-color.org). */
+export function wantsColour({ stdout, env }: CommandContext): boolean {
+  return stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
+}
+
+/** Columns to fit output to; what is piped is for programs, which want it whole. */
+export function widthOf({ stdout }: CommandContext): number {
+  return stdout.isTTY === true ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
 }

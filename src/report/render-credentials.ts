@@ -2,6 +2,7 @@
 // thousand registries with one file: endpoints with the same lot share their lines.
 
 import { escapeControl } from "./escape-control.ts";
+import { wrapText } from "./fit-text.ts";
 import { humaniseList } from "./humanise.ts";
 import type { NamedCredential, StatusCredential } from "./status.ts";
 import { paint } from "./table.ts";
@@ -15,11 +16,16 @@ const WAYS: Readonly<Record<StatusCredential["kind"], string>> = {
 };
 
 /** Lines under a title; none where there is nothing to say. */
-export function renderCredentials(named: readonly NamedCredential[], { colour }: { colour: boolean }): string[] {
+export function renderCredentials(
+  named: readonly NamedCredential[],
+  { colour, width = Number.POSITIVE_INFINITY }: { colour: boolean; width?: number },
+): string[] {
   const groups = Map.groupBy(named, ({ credential }) => describe(credential));
   const lines = [...groups].flatMap(([text, group]) => [
-    humaniseList(group.map(({ endpoint }) => endpoint)),
-    paint(`  ${text}`, group[0]?.credential.problem ? "yellow" : null, colour),
+    ...wrapText(humaniseList(group.map(({ endpoint }) => endpoint)), width),
+    ...wrapText(`  ${text}`, width, "  ").map((line) =>
+      paint(line, group[0]?.credential.problem ? "yellow" : null, colour),
+    ),
   ]);
   return lines.length === 0 ? [] : [paint("CREDENTIAL", "dim", colour), ...lines];
 }

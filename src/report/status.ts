@@ -4,7 +4,7 @@
 import type { ConfigIssue } from "../core/config-issue.ts";
 import type { ProbeReason } from "../core/probe-result.ts";
 import type { RecentTransition } from "../core/recent-transitions.ts";
-import { humaniseCount, humaniseList } from "./humanise.ts";
+import { humaniseCount, humaniseList, renderDay } from "./humanise.ts";
 
 /** Times are ISO 8601 in UTC. */
 export interface Status {
@@ -141,6 +141,5 @@ function renderClock(iso: string, nowIso: string): string {
   const at = new Date(iso);
   const clock = at.toTimeString().slice(0, 5);
   if (at.toDateString() === new Date(nowIso).toDateString()) return clock;
-  const pad = (part: number): string => String(part).padStart(2, "0");
-  return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${clock}`;
+  return `${renderDay(at)} ${clock}`;
 }

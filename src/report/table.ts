@@ -1,12 +1,15 @@
 // Aligned columns for a terminal, without frames, so that lines can be searched and copied.
 
 import { styleText } from "node:util";
+import { shorten } from "./fit-text.ts";
 
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
 
 export interface Cell {
   readonly text: string;
   readonly colour: Colour | null;
+  /** What is left of it in so few columns; its two ends unless said otherwise. */
+  readonly shorten?: (width: number) => string;
 }
 
 export interface TableOptions {
@@ -52,17 +55,11 @@ function fitWidths(wanted: readonly number[], total: number): number[] {
 // Cells are padded before they are painted: escape sequences have no width.
 function renderRow(row: readonly Cell[], widths: readonly number[], colour: boolean): string {
   const last = row.findLastIndex(({ text }) => text !== "");
-  const cells = row.slice(0, last + 1).map(({ text, colour: own }, column) => {
+  const cells = row.slice(0, last + 1).map((cell, column) => {
+    const { text, colour: own } = cell;
     const width = widths[column] ?? 0;
-    const fitted = shorten(text, width);
+    const fitted = text.length <= width ? text : (cell.shorten?.(width) ?? shorten(text, width));
     return paint(fitted, own, colour) + (column === last ? "" : " ".repeat(width - fitted.length));
   });
   return cells.join(GAP);
-}
-
-// The start of an endpoint says which server it is, its end which namespace.
-function shorten(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const tail = Math.floor((width - 1) / 3);
-  return `${text.slice(0, width - 1 - tail)}…${text.slice(text.length - tail)}`;
 }

@@ -121,7 +121,7 @@ containerd  1.7.24, does not read the routes: config_path is not set
 
 ENDPOINT                                     STATE    FOR
 https://172.18.0.20:5000/v2/team-a           up       4 h 5 m   2.4 ms
-https://172.18.0.21:5000/v2/…long-namespace  down     3 m 12 s  response-timeout
+172.18.0.21:5000…a-very-very-long-namespace  down     3 m 12 s  response-timeout
   no answer within 2 s
 https://new                                  unknown  3 m 12 s
 https://gcr.io (upstream)                    up       4 h 5 m   42 ms
