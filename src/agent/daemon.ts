@@ -15,6 +15,7 @@ import { compileStatus } from "./compile-status.ts";
 import type { FreePulls } from "./free-pulls.ts";
 import type { Host } from "./host.ts";
 import { type LoadedConfig, loadLastGood } from "./load-config.ts";
+import { Metrics } from "./metrics.ts";
 import { openFreePulls } from "./open-free-pulls.ts";
 import { Paced } from "./paced.ts";
 import { PassLoop } from "./pass-loop.ts";
@@ -57,6 +58,7 @@ export class Daemon {
   readonly #watching: PullWatch;
   readonly #takeover: TakeoverTask;
   readonly #status: StatusFile;
+  readonly #metrics: Metrics;
   readonly #views = new Paced<AgentView>(PACE_MS, (view) => this.#publish(view));
   readonly #probed = new Paced<null>(PACE_MS, () => this.#host.noticeAnswers());
   readonly #watch: FileWatch;
@@ -68,6 +70,7 @@ export class Daemon {
     this.#host = host;
     this.#service = service;
     this.#status = new StatusFile(host.paths.status);
+    this.#metrics = new Metrics({ ...options, emit: (event) => this.#emit(event) });
     this.#watch = new FileWatch({
       onChange: () => this.requestPass(),
       onProblem: ({ message }) => this.#emit({ kind: "watchImpaired", message }),
@@ -99,6 +102,7 @@ export class Daemon {
       healthOf: (endpoint) => this.#agent.view.health.of(endpoint),
       onProbe: (endpoint, result) => {
         this.#agent.onProbe(endpoint, result);
+        this.#metrics.probe(endpoint, result);
         this.#probed.call(null);
       },
       proxy: host.proxy,
@@ -145,7 +149,7 @@ export class Daemon {
       this.#watching.close(),
       this.#takeover.close(),
     ]);
-    await this.#status.close();
+    await Promise.all([this.#status.close(), this.#metrics.close()]);
   }
 
   // Files first: containerd starts with them. Where they are is known once containerd was asked: then they are watched.
@@ -184,6 +188,7 @@ export class Daemon {
   async #loadConfig(): Promise<LoadedConfig> {
     const loaded = await this.#host.loadConfig();
     const config = loaded.config ?? this.#agent.view.inForce?.config;
+    this.#metrics.follow(config?.agent.metrics);
     const node = config ? this.#host.placesToWatch(config) : { files: [], folders: [] };
     this.#watchedNode = JSON.stringify(node);
     const watched = { ...node, files: [this.#host.paths.config, ...loaded.names, ...node.files] };
@@ -199,6 +204,7 @@ export class Daemon {
   }
 
   #publish(view: AgentView): void {
+    this.#metrics.see(view);
     this.#freeing.follow(findHungEndpoints(view.decisions, view.health.of));
     const endpoints = findTrustedMirrors(view.decisions, view.health.of);
     this.#watching.follow({ endpoints, intervalMs: view.inForce?.config.agent.probe.intervalMs ?? 0 });
@@ -208,6 +214,7 @@ export class Daemon {
 
   #emit(event: Event): void {
     this.#options.log.event(event);
+    this.#metrics.event(event);
   }
 
   #socketPath(): string | null {

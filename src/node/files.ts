@@ -22,11 +22,13 @@ export interface WriteOptions {
   readonly mode: number;
   /** Keeps a file's owner when it is replaced; null: the writer's own. */
   readonly owner?: { readonly uid: number; readonly gid: number } | null;
+  /** What becomes of a symbolic link at the path; "replace" where others than root may put one. Default: "through". */
+  readonly link?: "through" | "replace";
 }
 
-/** Replaces `path` with `content`, making its folders. A symbolic link is written through, not replaced. */
+/** Replaces `path` with `content`, making its folders. */
 export async function writeFileAtomic(path: string, content: string | Buffer, options: WriteOptions): Promise<void> {
-  const target = await resolveLink(path);
+  const target = options.link === "replace" ? path : await resolveLink(path);
   const folder = dirname(target);
   if (await isFolder(folder)) return replaceFile(target, content, options);
   await writeWithNewFolder(target, content, options);

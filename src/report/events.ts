@@ -40,6 +40,9 @@ export type Event =
   | { readonly kind: "freeingImpossible"; readonly because: string }
   | { readonly kind: "certificateExpiring"; readonly of: string; readonly leftMs: number }
   | { readonly kind: "watchImpaired"; readonly message: string }
+  /** `where`: "written to FILE", "served at ADDRESS". */
+  | { readonly kind: "metricsShown"; readonly where: string }
+  | { readonly kind: "metricsImpaired"; readonly message: string }
   | { readonly kind: "passFailed"; readonly message: string; readonly retryInMs: number };
 
 interface EndpointChanged {
@@ -106,11 +109,27 @@ function describe(event: Event): readonly [Level, string] {
     case "certificateExpiring":
       return ["warn", describeExpiry(event)];
     case "watchImpaired":
-      return ["warn", event.message];
+    case "metricsShown":
+    case "metricsImpaired":
     case "passFailed":
-      return ["error", `${event.message}; trying again in ${humaniseDuration(event.retryInMs)}`];
+      return describeItself(event);
     default:
       throw new Error(`Cannot describe an event: it is ${JSON.stringify(event satisfies never)}`);
+  }
+}
+
+type OwnEvent = Extract<Event, { kind: "watchImpaired" | "metricsShown" | "metricsImpaired" | "passFailed" }>;
+
+function describeItself(event: OwnEvent): readonly [Level, string] {
+  switch (event.kind) {
+    case "watchImpaired":
+      return ["warn", event.message];
+    case "metricsShown":
+      return ["info", `Metrics are ${event.where}`];
+    case "metricsImpaired":
+      return ["warn", `${event.message}; this is tried again until it works`];
+    case "passFailed":
+      return ["error", `${event.message}; trying again in ${humaniseDuration(event.retryInMs)}`];
   }
 }
 

@@ -40,6 +40,8 @@ const SENTENCES: Readonly<Record<Event["kind"], string>> = {
   freeingImpossible: "Cannot free pulls that hang: ",
   certificateExpiring: "The certificate of ",
   watchImpaired: "", // the watch's own words
+  metricsShown: "Metrics are ",
+  metricsImpaired: "; this is tried again until it works",
   passFailed: "; trying again in ",
 };
 
