@@ -49,7 +49,10 @@ interface Presented {
   readonly problem: string | null;
 }
 
+type WhyUnused = (choice: EndpointCredential) => string | null;
+
 interface Held extends Presented {
+  readonly endpoint: Endpoint;
   readonly auth: EndpointAuth;
   /** The files it came from: those of another file say nothing about this one. */
   readonly source: string;
@@ -59,7 +62,8 @@ interface Held extends Presented {
 
 export class EndpointCredentials {
   readonly #ports: EndpointCredentialsPorts;
-  #held = new Map<string, Held>();
+  #held: ReadonlyMap<string, Held> | null = null;
+  #whyUnused: WhyUnused = () => null;
 
   constructor(ports: EndpointCredentialsPorts) {
     this.#ports = ports;
@@ -76,7 +80,7 @@ export class EndpointCredentials {
 
   /** Asks those registries what they take that have a credential and have not said so; who does not answer is left for later. */
   async ask(signal: AbortSignal): Promise<void> {
-    const asked = [...this.#held.values()].filter(({ presented }) => presented.kind !== "none");
+    const asked = [...(this.#held?.values() ?? [])].filter(({ presented }) => presented.kind !== "none");
     await Promise.allSettled(asked.map(({ auth }) => auth.ask(signal)));
     signal.throwIfAborted();
   }
@@ -86,14 +90,25 @@ export class EndpointCredentials {
     const { auth, presented, problem, warnings, tokenExpiresAtMs } = this.#find(endpoint);
     const choice = chooseStrategy({ url: endpoint.url, credential: presented, answer: auth.answer, containerdVersion });
     const isUseless = choice.kind === "impossible" && containerdVersion !== null;
-    auth.setTokensAreUseless(isUseless ? choice.because : null);
+    auth.setTokensAreUseless(isUseless ? choice.because : this.#whyUnused(choice));
     return { endpoint, choice, problem, warnings: [...warnings, ...choice.warnings], tokenExpiresAtMs };
+  }
+
+  /** The same for all endpoints, in their order; null before they were read. */
+  chooseAll(containerdVersion: ContainerdVersion | null): CredentialState[] | null {
+    const held = this.#held && [...this.#held.values()];
+    return held && held.map(({ endpoint }) => this.choose(endpoint, containerdVersion));
+  }
+
+  /** Says why containerd does not use a choice yet, from the next choose() on. */
+  setWhyUnused(whyUnused: WhyUnused): void {
+    this.#whyUnused = whyUnused;
   }
 
   /** Authenticates probes of the endpoint. */
   authOf(endpoint: Endpoint): EndpointAuth {
     // While a pass puts another config into force, endpoints of the old one are probed still.
-    return this.#held.get(endpointKey(endpoint))?.auth ?? this.#ports.createAuth(endpoint);
+    return this.#held?.get(endpointKey(endpoint))?.auth ?? this.#ports.createAuth(endpoint);
   }
 
   close(): void {
@@ -101,14 +116,14 @@ export class EndpointCredentials {
   }
 
   #find(endpoint: Endpoint): Held {
-    const held = this.#held.get(endpointKey(endpoint));
+    const held = this.#held?.get(endpointKey(endpoint));
     if (held === undefined) throw new Error(`Cannot find the credential of "${endpoint.url}": it was not read`);
     return held;
   }
 
   async #read(endpoint: Endpoint): Promise<Held> {
     const source = `${endpoint.credentialPath} ${endpoint.gcrKeyPath}`;
-    const before = this.#held.get(endpointKey(endpoint));
+    const before = this.#held?.get(endpointKey(endpoint));
     const reading = await this.#ports.readCredential(endpoint);
     const last = before?.source === source ? before.credential : NO_CREDENTIAL;
     const credential = reading.credential ?? last;
@@ -116,7 +131,7 @@ export class EndpointCredentials {
     const auth = before?.auth ?? this.#ports.createAuth(endpoint);
     auth.present(shown.presented);
     const warnings = [reading.warning, warning].filter((text) => text !== null);
-    return { ...shown, auth, source, credential, problem: reading.problem ?? shown.problem, warnings };
+    return { ...shown, endpoint, auth, source, credential, problem: reading.problem ?? shown.problem, warnings };
   }
 
   async #present(credential: Credential): Promise<Presented & { readonly warning: string | null }> {

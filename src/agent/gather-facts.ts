@@ -1,7 +1,7 @@
 // Gathers what `doctor` judges: reads files, looks at containerd and the host, asks every endpoint once. Changes
 // nothing on this node.
 
-import { planTakeover, type TakeoverMemory } from "../core/containerd-config/plan-takeover.ts";
+import { planTakeover } from "../core/containerd-config/plan-takeover.ts";
 import type { AgentFacts, CertsFacts, DoctorFacts } from "../core/doctor/facts.ts";
 import type { Places } from "../core/explain/hosts-folder.ts";
 import { readRoute } from "../core/explain/pull-hosts.ts";
@@ -12,6 +12,7 @@ import { observeCertsDir } from "../node/certs-dir.ts";
 import { readTextIfThere, statIfThere } from "../node/files.ts";
 import { observeHost } from "../node/host-facts.ts";
 import { readPlaces, readTexts } from "../node/read-places.ts";
+import { NOTHING_REMEMBERED, type Remembered } from "../node/restart-memory.ts";
 import { askEndpoints } from "./ask-endpoints.ts";
 import { askImages } from "./ask-images.ts";
 import type { NodeView, ObserveOptions } from "./observe-node.ts";
@@ -20,7 +21,7 @@ import type { NodeView, ObserveOptions } from "./observe-node.ts";
 export async function gatherFacts(node: NodeView, options: ObserveOptions, signal: AbortSignal): Promise<DoctorFacts> {
   const { paths, loaded, observed, proxy } = node;
   const { config, issues } = loaded;
-  const remembered = await readRemembered(paths.stateDir);
+  const remembered = await readRemembered(paths.takeoverDir);
   const wish = { certsDir: paths.certsDir, restart: config?.agent.containerd.restart ?? "when-needed" };
   const registries = config === null ? [] : compileRoutes(config).map(({ registry }) => registry);
   const [certs, endpoints, images, agent, host] = await Promise.all([
@@ -73,19 +74,13 @@ function namedBy(
   return readRoute(folder, { registry: path.slice(path.lastIndexOf("/") + 1), version }).hosts.flatMap(tlsPaths);
 }
 
-interface Remembered extends TakeoverMemory {
-  readonly journal: { readonly step: string } | null;
-}
-
-const NOTHING: Remembered = { inEffect: null, failed: null, journal: null };
-
 // Not through RestartMemory: that makes the folder, and a file that it cannot read is something to tell here.
-async function readRemembered(stateDir: string): Promise<Remembered> {
+async function readRemembered(folder: string): Promise<Remembered> {
   try {
-    const text = await readTextIfThere(`${stateDir}/containerd.json`);
-    return text === null ? NOTHING : { ...NOTHING, ...(JSON.parse(text) as Remembered) };
+    const text = await readTextIfThere(`${folder}/containerd.json`);
+    return text === null ? NOTHING_REMEMBERED : { ...NOTHING_REMEMBERED, ...(JSON.parse(text) as Remembered) };
   } catch {
-    return { ...NOTHING, failed: { key: "", because: `"${stateDir}/containerd.json" cannot be read` } };
+    return { ...NOTHING_REMEMBERED, failed: { key: "", because: `"${folder}/containerd.json" cannot be read` } };
   }
 }
 

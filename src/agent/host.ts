@@ -5,6 +5,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Action } from "../core/action.ts";
 import type { NodeImage } from "../core/canary.ts";
 import type { TlsFile } from "../core/compile-node.ts";
+import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
+import type { AuthWishes } from "../core/containerd-config/plan-auths.ts";
 import type { AuthAnswer } from "../core/credentials/auth-answer.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
@@ -19,6 +21,7 @@ import { RestartMemory } from "../node/restart-memory.ts";
 import type { WatchedPaths } from "../node/watch.ts";
 import { HttpClient } from "../registry/http-client.ts";
 import type { ValidConfig } from "./agent-ports.ts";
+import { compileAuthWishes, findWhyUnused } from "./config-auths.ts";
 import type { EndpointCredentials } from "./endpoint-credentials.ts";
 import { type LoadedConfig, loadConfig, parseOnce } from "./load-config.ts";
 import { openPerformers, removeLeftovers } from "./node-files.ts";
@@ -87,8 +90,16 @@ export class Host {
     return this.#observer.pathsOf(config);
   }
 
-  observe(config: MirrorConfig): Promise<ObservedNode> {
-    return this.#observer.observe(config, this.#stop.signal);
+  async observe(config: MirrorConfig): Promise<ObservedNode> {
+    const node = await this.#observer.observe(config, (observed) => this.authWishes(observed), this.#stop.signal);
+    this.credentials.setWhyUnused((choice) => findWhyUnused(choice, node.takeover));
+    return node;
+  }
+
+  /** What containerd's own configuration has to hold of the credentials; undefined where they were not read. */
+  authWishes({ daemon, version }: ObservedContainerd): AuthWishes | undefined {
+    const states = this.credentials.chooseAll(daemon?.version ?? version);
+    return states === null ? undefined : compileAuthWishes(states);
   }
 
   /** Reads the credentials of a config's endpoints anew, and sees to it that their registries say what they take. */

@@ -3,6 +3,7 @@
 
 import { chooseCertsDir } from "../core/containerd-config/certs-dir.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
+import type { AuthWishes } from "../core/containerd-config/plan-auths.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { type NodePaths, nodePaths } from "../core/node-paths.ts";
 import { type ProxyEnvironment, readProxyEnvironment } from "../core/proxy.ts";
@@ -26,6 +27,8 @@ export interface ContainerdLook {
   /** The folder that its config_path has to name. */
   readonly certsDir: string;
 }
+
+type WishesOf = (observed: ObservedContainerd) => AuthWishes | undefined;
 
 interface Seen extends ContainerdLook {
   readonly stamp: string;
@@ -57,9 +60,9 @@ export class NodeObserver {
     return config ? [...new Set([config.rootPath, ...config.files.map(({ path }) => path)])] : [];
   }
 
-  /** The node as it is now. */
-  async observe(config: MirrorConfig, signal: AbortSignal): Promise<ObservedNode> {
-    const takeover = await this.#observeTakeover(config, signal);
+  /** The node as it is now; `wishesOf`: what config.toml has to hold for this containerd, if that is known. */
+  async observe(config: MirrorConfig, wishesOf: WishesOf, signal: AbortSignal): Promise<ObservedNode> {
+    const takeover = await this.#observeTakeover(config, wishesOf, signal);
     const paths = this.pathsOf(config);
     const observed = this.#containerd?.observed ?? null;
     return {
@@ -89,13 +92,13 @@ export class NodeObserver {
   }
 
   // Routes have to follow health also where containerd cannot be asked.
-  async #observeTakeover(config: MirrorConfig, signal: AbortSignal): Promise<TakeoverState> {
+  async #observeTakeover(config: MirrorConfig, wishesOf: WishesOf, signal: AbortSignal): Promise<TakeoverState> {
     try {
       const { stamp } = await this.#stamp(config);
       const { observed, certsDir } =
         this.#containerd?.stamp === stamp ? this.#containerd : await this.look(config, signal);
       const remembered = await readRemembered(this.pathsOf(config).takeoverDir);
-      const state = compileTakeoverState(observed, { config, certsDir }, remembered);
+      const state = compileTakeoverState(observed, { config, certsDir, auths: wishesOf(observed) }, remembered);
       // What stands in the way may be mended where no file shows it: in a unit, for instance.
       if (state.plan.kind === "refused" && this.#containerd) this.#containerd = { ...this.#containerd, stamp: "" };
       return state;

@@ -9,6 +9,7 @@ import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { type NodeHave, planActions } from "../core/plan-actions.ts";
 import { compileRoutes, decideRoute, endpointsOf, type RouteDecision, type StateOf } from "../core/routes.ts";
+import { withConfigAuth } from "./config-auths.ts";
 import type { CredentialState } from "./endpoint-credentials.ts";
 import type { TakeoverState } from "./takeover-state.ts";
 
@@ -64,12 +65,4 @@ export function planPass(input: PassInput, node: ObservedNode): PassPlan {
   const facts: NodeFacts = { ...node, tlsFiles: input.tlsFiles, authorizationOf };
   const want = compileNode(decisions, facts);
   return { decisions, want, have: node.have, actions: planActions(want, node.have), credentials };
-}
-
-// A credential that only config.toml can hold is the operator's to put there: each change of it costs a restart.
-function withConfigAuth(state: CredentialState, { authHosts }: TakeoverState): CredentialState {
-  const { choice, endpoint, problem } = state;
-  if (choice.kind !== "config-auth" || problem !== null || authHosts.includes(choice.host)) return state;
-  const mend = `set registry.configs."${choice.host}".auth in containerd's config.toml, and restart containerd`;
-  return { ...state, problem: `Cannot authenticate at ${endpoint.url}: ${choice.because}; ${mend}` };
 }

@@ -58,7 +58,7 @@ async function findConfig(host: Host): Promise<MirrorConfig> {
 
 async function listCertsDirs(host: Host, certsDir: string, { inEffect, edits }: Remembered): Promise<Set<string>> {
   const ledger = await Ledger.open(host.paths.stateDir);
-  const ours = Object.values(edits).map(({ undo }) => undo.value);
+  const ours = Object.values(edits).flatMap(({ undo }) => (undo === null ? [] : [undo.value]));
   const kept = [...ledger.paths].filter((path) => path.endsWith("/hosts.toml")).map((path) => dirname(dirname(path)));
   return new Set([certsDir, host.paths.certsDir, ...(inEffect ? [inEffect.configPath] : []), ...ours, ...kept]);
 }
@@ -117,7 +117,7 @@ async function findConverted(
   signal: AbortSignal,
 ): Promise<Action[]> {
   const { observed } = await host.lookAtContainerd(config, signal);
-  const { hostsFiles } = planMigration(observed, wishOf(config, certsDir), NOTHING_REMEMBERED);
+  const { hostsFiles } = planMigration(observed, wishOf({ config, certsDir }), NOTHING_REMEMBERED);
   const found: Action[] = [];
   for (const { registry, text } of hostsFiles) {
     const path = hostsTomlPath(certsDir, registry, folders);

@@ -1,8 +1,9 @@
-// Puts containerd's own configuration right, so that it reads the routes: what an earlier process began is finished
-// first, then the node is looked at again and what is missing is done. It has a lock of its own, because it may wait
-// for pulls and for containerd, and the routes must follow health meanwhile.
+// Puts containerd's own configuration right, so that it reads the routes and has the credentials that they need: what
+// an earlier process began is finished first, then the node is looked at again and what is missing is done. It has a
+// lock of its own, because it may wait for pulls and for containerd, and the routes must follow health meanwhile.
 
-import type { Change, TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
+import { loadedAuths } from "../core/containerd-config/plan-auths.ts";
+import { authMemory, type Change, type TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import {
   performTakeover,
@@ -41,12 +42,14 @@ export function takeOver(
     const memory = await host.openRestartMemory();
     const resumed = await resume(host, config, memory, signal);
     const { observed, certsDir } = await host.lookAtContainerd(config, signal);
-    const plan = planContainerd(observed, { config, certsDir }, memory.now);
+    const plan = planContainerd(observed, { config, certsDir, auths: host.authWishes(observed) }, memory.now);
     if (plan.kind === "change") {
       return { resumed, plan, outcome: await carryOut(host, config, { change: plan, memory, spreadMs }, signal) };
     }
-    if (plan.kind === "settled" && observed.daemon !== null)
-      await rememberInEffect(memory, observed.daemon.identity, certsDir);
+    if (plan.kind === "settled" && observed.daemon !== null) {
+      const auths = loadedAuths(observed, authMemory(memory.now));
+      await rememberInEffect(memory, { daemon: observed.daemon.identity, configPath: certsDir, auths });
+    }
     return { resumed, plan, outcome: null };
   }, signal);
 }

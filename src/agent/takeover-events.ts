@@ -1,6 +1,7 @@
 // What a takeover is worth telling.
 
-import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
+import type { FileEdit } from "../core/containerd-config/find-edit.ts";
+import type { Change, TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import type { RestartOutcome } from "../node/restart.ts";
 import type { Event } from "../report/events.ts";
 import type { TakeoverReport } from "./take-over.ts";
@@ -10,7 +11,7 @@ const MEND_LATER = "it is tried again when config.toml, containerd or the wanted
 /** The events of a takeover, in the order of telling. */
 export function eventsOfTakeover({ resumed, plan, outcome }: TakeoverReport): Event[] {
   const finished = resumed === null ? [] : [describeOutcome(resumed, null)];
-  const done = outcome === null ? [] : [describeOutcome(outcome, plan.kind === "change" ? plan.edit : null)];
+  const done = outcome === null ? [] : [describeOutcome(outcome, plan.kind === "change" ? plan : null)];
   return [...finished, ...done, ...eventsOfPlan(plan)];
 }
 
@@ -20,15 +21,23 @@ export function eventsOfPlan(plan: TakeoverPlan): Event[] {
   return [{ kind: "takeoverRefused", because: plan.because, mend: plan.mend }];
 }
 
-function describeOutcome(outcome: RestartOutcome, edit: { readonly path: string } | null): Event {
+function describeOutcome(outcome: RestartOutcome, change: Change | null): Event {
+  const edit = change?.edit ?? null;
   switch (outcome.kind) {
     case "done":
-      return { kind: "takeoverDone", path: edit?.path ?? null, restarted: outcome.restarted };
+      return { kind: "takeoverDone", path: edit?.path ?? null, restarted: outcome.restarted, ...credentialsOf(edit) };
     case "owed":
-      return { kind: "restartOwed", because: outcome.because };
+      return { kind: "restartOwed", because: outcome.because, isRead: change?.isRead ?? false };
     case "refused":
       return { kind: "takeoverRefused", because: outcome.because, mend: MEND_LATER };
     case "failed":
       return { kind: "takeoverFailed", because: outcome.because, recovered: outcome.recovered };
   }
+}
+
+// Where config_path was set too, that is the news.
+function credentialsOf(edit: FileEdit | null) {
+  if (edit === null || edit.undo !== null || edit.auths.length === 0) return {};
+  const hosts = (isSet: boolean) => edit.auths.filter(({ auth }) => (auth !== null) === isSet).map(({ host }) => host);
+  return { credentials: { set: hosts(true), takenOut: hosts(false) } };
 }

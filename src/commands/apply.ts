@@ -25,7 +25,8 @@ async function apply(global: GlobalOptions, context: CommandContext): Promise<vo
   const { actions } = applied.plan;
   const told = eventsOfTakeover(applied.takeover).map(describeEvent);
   context.stdout.write(global.output === "json" ? renderJson(applied) : renderText(actions, told));
-  if (applied.after.takeover.inEffect) return context.exit(EXIT.ok);
+  const { inEffect, restartOwed, plan } = applied.after.takeover;
+  if (inEffect && !restartOwed && plan.kind !== "refused") return context.exit(EXIT.ok);
   const problems = told.filter(({ level }) => level !== "info").map(({ message }) => `${message}\n`);
   context.stderr.write(problems.join(""));
   context.exit(EXIT.notOk);

@@ -1,17 +1,19 @@
 // Plans how containerd's configuration goes back to what it was before us. A file that nobody has touched since gets
-// its original bytes; from one that somebody has edited only our value is taken out.
+// its original bytes; from one that somebody has edited only what is ours is taken out.
 
 import { createHash } from "node:crypto";
+import { fingerprintAuths } from "../core/containerd-config/auth-fingerprint.ts";
 import { undoConfigPath } from "../core/containerd-config/edit-config-path.ts";
 import type { FileEdit } from "../core/containerd-config/find-edit.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
 import type { Change } from "../core/containerd-config/plan-takeover.ts";
 import { resolveConfig } from "../core/containerd-config/resolve-config.ts";
+import { findOurAuths, undoAuths } from "../core/containerd-config/undo-auths.ts";
 import { readTextIfThere } from "./files.ts";
 import type { KeptEdit, Remembered } from "./restart-memory.ts";
 
 export interface RestoreOptions {
-  readonly restart: "when-needed" | "never";
+  readonly restart: "when-needed" | "never" | "on-hang";
   /** The bytes from before our first edit, as the ledger keeps them; null if there was no file. */
   readonly readOriginal: (path: string) => Promise<string | null>;
 }
@@ -33,12 +35,23 @@ export async function planRestore(
   const refused: { path: string; because: string }[] = [];
   for (const [path, kept] of Object.entries(remembered.edits)) {
     const oldText = await readTextIfThere(path);
-    const restored = await restoreText(path, { kept, oldText, readOriginal: options.readOriginal });
+    const { fingerprintKey } = remembered;
+    const { readOriginal, restart } = options;
+    const restored = await restoreText(path, { kept, oldText, readOriginal, fingerprintKey });
     if ("because" in restored) refused.push({ path, because: restored.because });
     else if (restored.text !== oldText) {
-      const edit: FileEdit = { path, oldText, newText: restored.text, undo: null, drops: [[]] };
+      const edit: FileEdit = {
+        path,
+        oldText,
+        newText: restored.text,
+        undo: null,
+        drops: [[]],
+        auths: [],
+        isRestore: true,
+      };
       const isLoaded = !isStillOwed(observed, edit, remembered);
-      changes.push(planChange(observed, edit, { isLoaded, restart: options.restart }));
+      const holdsAuth = findOurAuths(oldText ?? "", { auths: kept.auths, fingerprintKey }).length > 0;
+      changes.push(planChange(observed, edit, { isLoaded, holdsAuth, restart, fingerprintKey }));
     }
   }
   return { changes, refused };
@@ -48,20 +61,26 @@ interface Restoring {
   readonly kept: KeptEdit;
   readonly oldText: string | null;
   readonly readOriginal: RestoreOptions["readOriginal"];
+  readonly fingerprintKey: string;
 }
 
 type Restored = { readonly text: string | null } | { readonly because: string };
 
-async function restoreText(path: string, { kept, oldText, readOriginal }: Restoring): Promise<Restored> {
+async function restoreText(path: string, restoring: Restoring): Promise<Restored> {
+  const { kept, oldText, readOriginal, fingerprintKey } = restoring;
   if (oldText === null) return { text: null };
   if (createHash("sha256").update(oldText).digest("hex") === kept.sha256) {
     if (kept.created) return { text: null };
     const original = await readOriginal(path);
     if (original !== null) return { text: original };
   }
-  const undone = undoConfigPath(oldText, kept.undo);
+  const { auths, undo } = kept;
+  const parted = undoAuths(oldText, { auths, fingerprintKey });
+  if (parted.kind === "refused") return parted;
+  const without = parted.kind === "gone" ? oldText : parted.text;
+  const undone = undo === null ? ({ kind: "gone" } as const) : undoConfigPath(without, undo);
   if (undone.kind === "refused") return undone;
-  const text = undone.kind === "gone" ? oldText : undone.text;
+  const text = undone.kind === "gone" ? without : undone.text;
   return { text: kept.created && text.trim() === "" ? null : text };
 }
 
@@ -71,16 +90,25 @@ function isStillOwed({ daemon }: ObservedContainerd, edit: FileEdit, { journal }
   return journal.edit?.path === edit.path && journal.edit.oldText === edit.newText;
 }
 
+interface Circumstances {
+  readonly isLoaded: boolean;
+  /** Whether the file held a credential of ours, which containerd forgets only when it is started anew. */
+  readonly holdsAuth: boolean;
+  readonly restart: RestoreOptions["restart"];
+  readonly fingerprintKey: string;
+}
+
 function planChange(
   observed: ObservedContainerd,
   edit: FileEdit,
-  { isLoaded, restart }: { isLoaded: boolean; restart: RestoreOptions["restart"] },
+  { isLoaded, holdsAuth, restart, fingerprintKey }: Circumstances,
 ): Change {
   const { daemon, config, version } = observed;
   const files = (config?.files ?? []).map((file) => (file.path === edit.path ? { ...file, text: edit.newText } : file));
-  const wanted = version === null ? "" : resolveConfig(files, version).configPath;
+  const after = version === null ? null : resolveConfig(files, version);
+  const wanted = after?.configPath ?? "";
   // A daemon that runs with the value that comes back needs no restart for it.
-  const needed = daemon !== null && isLoaded && wanted !== config?.configPath;
+  const needed = daemon !== null && isLoaded && (wanted !== config?.configPath || holdsAuth);
   const because = `"${edit.path}" is put back as it was before mirror-agent`;
   const key = `restore ${edit.path}`;
   const endsContainers = (daemon?.unit ?? null) !== null && daemon?.unit?.killMode !== "process";
@@ -93,5 +121,6 @@ function planChange(
     daemon: daemon?.identity ?? null,
     key,
     wanted,
+    auths: fingerprintAuths(fingerprintKey, after?.registry ?? {}),
   };
 }

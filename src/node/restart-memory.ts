@@ -5,8 +5,11 @@
 // 2. `journal` is null exactly when nothing is under way and no restart is owed for an edit of ours.
 // 3. `edits` has every file in which a value is ours, with what taking it out again needs; the bytes from before the
 //    first edit are in the ledger.
-// 4. The file may hold texts of config.toml, and so passwords: only root reads it.
+// 4. The file holds texts of config.toml, and so passwords, while something is under way or owed: only root reads it.
+//    What it keeps of a credential beyond that is a keyed hash.
 
+import { randomBytes } from "node:crypto";
+import type { AuthFingerprints } from "../core/containerd-config/auth-fingerprint.ts";
 import type { ConfigPathUndo } from "../core/containerd-config/edit-config-path.ts";
 import type { TakeoverMemory } from "../core/containerd-config/plan-takeover.ts";
 import { makeFolder, readTextIfThere, writeFileAtomic } from "./files.ts";
@@ -21,6 +24,8 @@ export interface Journal {
   readonly daemon: string | null;
   readonly key: string;
   readonly wanted: string;
+  /** The credentials that the new configuration holds. */
+  readonly auths: AuthFingerprints;
   /** Why the new configuration was given up; before that, what the restart command had to say, if anything. */
   readonly failure: string | null;
 }
@@ -34,12 +39,19 @@ export interface JournalEdit {
   readonly isRestore: boolean;
   /** What was remembered of the file before, for when this is taken back. */
   readonly kept: KeptEdit | null;
+  /** Of the old file. */
   readonly mode: number;
+  readonly newMode: number;
   readonly owner: { readonly uid: number; readonly gid: number } | null;
 }
 
 export interface KeptEdit {
-  readonly undo: ConfigPathUndo;
+  /** Null where config_path is not ours. */
+  readonly undo: ConfigPathUndo | null;
+  /** The credentials that we wrote. */
+  readonly auths: AuthFingerprints;
+  /** The file's own mode, while it has another because it holds a credential of ours. */
+  readonly mode: number | null;
   /** Whether the file is ours whole. */
   readonly created: boolean;
   /** Of the text that we wrote: where it is still there, the original goes back as it was. */
@@ -59,13 +71,19 @@ export const NOTHING_REMEMBERED: Remembered = {
   inEffect: null,
   failed: null,
   lastRestartAtMs: null,
+  fingerprintKey: "",
 };
 
-/** Remembers that a daemon has loaded a config_path, so that a later change of the files alone proves nothing. */
-export async function rememberInEffect(memory: RestartMemory, daemon: string, configPath: string): Promise<void> {
-  const known = memory.now.inEffect;
-  if (known?.daemon === daemon && known.configPath === configPath) return;
-  await memory.update({ inEffect: { daemon, configPath } });
+/** Remembers what a daemon has loaded, so that a later change of the files alone proves nothing. */
+export async function rememberInEffect(
+  memory: RestartMemory,
+  inEffect: NonNullable<TakeoverMemory["inEffect"]>,
+): Promise<void> {
+  const { inEffect: known, journal } = memory.now;
+  // A settled node owes nothing to the daemon that it was owed to, and the texts in the journal may be secret.
+  const isPaid = journal?.step === "owed" && journal.daemon === inEffect.daemon;
+  if (known?.daemon === inEffect.daemon && known.configPath === inEffect.configPath && !isPaid) return;
+  await memory.update({ inEffect, journal: isPaid ? null : journal });
 }
 
 /** What is remembered cannot be read. */
@@ -93,7 +111,9 @@ export class RestartMemory {
   /** Opens it in `folder`. That it cannot be read is an error: a restart may be half done. */
   static async open(folder: string): Promise<RestartMemory> {
     await makeFolder(folder, 0o700);
-    return new RestartMemory(memoryPath(folder), await readRemembered(folder));
+    const now = await readRemembered(folder);
+    const fingerprintKey = now.fingerprintKey || randomBytes(32).toString("base64url");
+    return new RestartMemory(memoryPath(folder), { ...now, fingerprintKey });
   }
 
   get now(): Remembered {
@@ -115,7 +135,7 @@ function memoryPath(folder: string): string {
 function parseRemembered(text: string, path: string): Remembered {
   try {
     const { schema, ...remembered } = JSON.parse(text) as { schema: number } & Remembered;
-    if (schema === 1) return remembered;
+    if (schema === 1) return { ...NOTHING_REMEMBERED, ...remembered };
   } catch (cause) {
     throw new RestartMemoryError(
       `Cannot read "${path}": it is not JSON; mend it by hand, it says what was done to containerd`,

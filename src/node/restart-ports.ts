@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { isCertsDir } from "../core/containerd-config/certs-dir.ts";
-import type { FileEdit } from "../core/containerd-config/find-edit.ts";
+import type { AuthChange, FileEdit } from "../core/containerd-config/find-edit.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
 import {
   isSameValue,
@@ -92,13 +92,23 @@ async function findLoadProblem(
     const after = await dumpCandidate(binary, editedFiles(observed, trial.edit), options);
     const mismatch = findMismatch(valueAt(after, path), trial.wanted, version);
     if (mismatch !== null) return mismatch;
-    const drops = [["imports"], path, ...trial.edit.drops.map((drop) => [...path.slice(0, -1), ...drop])];
+    const registry = path.slice(0, -1);
+    const wrong = trial.edit.auths.find((change) => !holdsAuth(valueAt(after, registry), change));
+    if (wrong) return `containerd itself would not read the credential for "${wrong.host}" as it was written`;
+    const changed = [...trial.edit.drops, ...trial.edit.auths.map(({ host }) => ["configs", host, "auth"])];
+    const drops = [["imports"], path, ...changed.map((drop) => [...registry, ...drop])];
     if (isSameValue(without(before, drops), without(after, drops))) return null;
-    return `"${binary}" would read other settings than config_path differently after the edit of "${trial.edit.path}"`;
+    return `"${binary}" would read other settings differently after the edit of "${trial.edit.path}"`;
   } catch (error) {
     if (error instanceof ContainerdBinaryError) return error.message;
     throw error;
   }
+}
+
+// What is not set is dumped as an empty text.
+function holdsAuth(registry: unknown, { host, auth }: AuthChange): boolean {
+  const dumped = Object.entries(valueAt(registry, ["configs", host, "auth"]) ?? {}).filter(([, value]) => value !== "");
+  return isSameValue(Object.fromEntries(dumped), { ...auth });
 }
 
 function without(dump: TomlMap, drops: readonly (readonly string[])[]): TomlMap {

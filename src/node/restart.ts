@@ -3,12 +3,13 @@
 // here is continued by the next: a restart that is owed is not forgotten, and one that was done is not done again.
 // What tells the two apart is the daemon's identity: it changes with every start, whoever started it.
 
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FileEdit } from "../core/containerd-config/find-edit.ts";
 import type { Change } from "../core/containerd-config/plan-takeover.ts";
-import { readTextIfThere, removeFile, statIfThere, writeFileAtomic } from "./files.ts";
+import { readTextIfThere, removeFile, removeTemporaries, statIfThere, writeFileAtomic } from "./files.ts";
 import { holdsOurs, withEdit, withoutEdit, withoutRestored } from "./kept-edits.ts";
-import type { Journal, JournalEdit, RestartMemory, Step } from "./restart-memory.ts";
+import type { Journal, JournalEdit, KeptEdit, RestartMemory, Step } from "./restart-memory.ts";
 import { isReplaced, waitForAnswer, waitForPulls } from "./restart-waits.ts";
 
 /** The node, as far as a restart needs it. */
@@ -103,19 +104,23 @@ const RESUME: {
 
 async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promise<void> {
   const { memory, ports } = run;
-  await ports.backUp(edit.path, !holdsOurs(memory.now.edits, edit));
+  const { edits, fingerprintKey } = memory.now;
+  const isOurs = holdsOurs(edits, edit, fingerprintKey);
+  await ports.backUp(edit.path, !isOurs);
   const stat = await statIfThere(edit.path);
   const owner = stat && { uid: stat.uid, gid: stat.gid };
-  const { path, oldText, newText } = edit;
-  const isRestore = edit.undo === null;
+  const { path, oldText, newText, isRestore } = edit;
   const mode = stat ? stat.mode & 0o7777 : 0o644;
-  const kept = memory.now.edits[path] ?? null;
-  const journaled: JournalEdit = { path, oldText, newText, isRestore, kept, mode, owner, ...lastLoaded(edit, run) };
-  const { daemon, key, wanted } = change;
-  const journal = { step: "editing", edit: journaled, daemon, key, wanted, failure: null } as const;
-  await memory.update({ journal, edits: withEdit(memory.now.edits, edit) });
+  const kept = edits[path] ?? null;
+  const after = withEdit(edits, edit, { mode, fingerprintKey });
+  const newMode = modeOf(after[path], { mode, kept: isOurs ? kept : null, isRestore });
+  const texts = { path, oldText, newText, isRestore, kept };
+  const journaled: JournalEdit = { ...texts, mode, newMode, owner, ...lastLoaded(edit, run) };
+  const { daemon, key, wanted, auths } = change;
+  const journal = { step: "editing", edit: journaled, daemon, key, wanted, auths, failure: null } as const;
+  await memory.update({ journal, edits: after });
   ports.onStep?.("editing");
-  await putText(journaled, newText);
+  await putText({ ...journaled, mode: newMode }, newText);
   ports.onStep?.("edited");
   await memory.update({ journal: { ...journal, step: "owed" } });
   ports.onStep?.("owed");
@@ -124,13 +129,23 @@ async function makeEdit(change: Change, edit: FileEdit, run: RestartRun): Promis
 // Where the text before this edit is ours too and was never loaded, a failure leads back to the one before that.
 function lastLoaded({ path, oldText }: FileEdit, { memory }: RestartRun): Partial<JournalEdit> {
   const owed = memory.now.journal?.step === "owed" ? memory.now.journal.edit : null;
-  return owed?.path === path && owed.newText === oldText ? { oldText: owed.oldText, kept: owed.kept } : {};
+  if (owed?.path !== path || owed.newText !== oldText) return {};
+  return { oldText: owed.oldText, kept: owed.kept, mode: owed.mode };
 }
 
-async function oweRestart({ daemon, key, wanted }: Change, { memory }: RestartRun): Promise<Journal> {
+// A file that holds a secret of ours is root's alone, and gets its own mode back when it holds none.
+function modeOf(
+  after: KeptEdit | undefined,
+  { mode, kept, isRestore }: { mode: number; kept: KeptEdit | null; isRestore: boolean },
+): number {
+  if (isRestore || after === undefined || after.mode === null) return kept?.mode ?? mode;
+  return mode & 0o600;
+}
+
+async function oweRestart({ daemon, key, wanted, auths }: Change, { memory }: RestartRun): Promise<Journal> {
   const kept = memory.now.journal;
   if (kept?.step === "owed" && kept.daemon === daemon && kept.wanted === wanted) return kept;
-  const journal: Journal = { step: "owed", edit: null, daemon, key, wanted, failure: null };
+  const journal: Journal = { step: "owed", edit: null, daemon, key, wanted, auths, failure: null };
   await memory.update({ journal });
   return journal;
 }
@@ -173,7 +188,7 @@ async function settleRestart(journal: Journal, run: RestartRun, signal: AbortSig
   const { memory, ports } = run;
   const { problem, identity } = await waitForAnswer(journal.daemon, run, signal);
   if (problem === null && identity !== null) {
-    const inEffect = { daemon: identity, configPath: journal.wanted };
+    const inEffect = { daemon: identity, configPath: journal.wanted, auths: journal.auths };
     const edits = withoutRestored(run.memory.now);
     await memory.update({ journal: null, edits, inEffect, failed: null, lastRestartAtMs: Date.now() });
     return { kind: "done", restarted: true };
@@ -220,6 +235,8 @@ async function giveUp(journal: Journal, run: RestartRun, recovered: boolean): Pr
 }
 
 async function putText({ path, mode, owner }: JournalEdit, text: string | null): Promise<void> {
+  // One that was killed in the middle of this may have left a whole secret behind.
+  await removeTemporaries(dirname(path));
   if (text === null) await removeFile(path);
   else await writeFileAtomic(path, text, { mode, owner });
 }

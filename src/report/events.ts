@@ -29,8 +29,9 @@ export type Event =
   | { readonly kind: "driftRepaired"; readonly path: string }
   | { readonly kind: "fightStopped"; readonly path: string }
   /** containerd reads the routes from now on; `path`: the file that was changed for it, if any. */
-  | { readonly kind: "takeoverDone"; readonly path: string | null; readonly restarted: boolean }
-  | { readonly kind: "restartOwed"; readonly because: string }
+  | TakeoverDone
+  /** `isRead`: it reads the routes, and only a credential is missing. */
+  | { readonly kind: "restartOwed"; readonly because: string; readonly isRead?: boolean }
   | { readonly kind: "takeoverRefused"; readonly because: string; readonly mend: string }
   /** `recovered`: whether containerd answers with the old configuration. */
   | { readonly kind: "takeoverFailed"; readonly because: string; readonly recovered: boolean }
@@ -44,6 +45,14 @@ export type Event =
   | { readonly kind: "metricsShown"; readonly where: string }
   | { readonly kind: "metricsImpaired"; readonly message: string }
   | { readonly kind: "passFailed"; readonly message: string; readonly retryInMs: number };
+
+interface TakeoverDone {
+  readonly kind: "takeoverDone";
+  readonly path: string | null;
+  readonly restarted: boolean;
+  /** Where credentials were changed in it, and nothing else: the hosts, by what was done. */
+  readonly credentials?: { readonly set: readonly string[]; readonly takenOut: readonly string[] };
+}
 
 interface EndpointChanged {
   readonly kind: "endpointChanged";
@@ -95,7 +104,7 @@ function describe(event: Event): readonly [Level, string] {
     case "takeoverDone":
       return ["info", describeTakeover(event)];
     case "restartOwed":
-      return ["warn", `containerd does not read the routes until you restart it: ${event.because}`];
+      return ["warn", describeOwed(event)];
     case "takeoverRefused":
       return ["warn", `containerd's configuration stays as it is: ${event.because}; ${event.mend}`];
     case "takeoverFailed":
@@ -183,10 +192,23 @@ function describeFreed({ endpoint, count }: Event & { kind: "pullsFreed" }): str
   return `Closed ${humaniseCount(count, "connection")} of containerd to ${endpoint.url} that made no progress; the pulls go on elsewhere`;
 }
 
-function describeTakeover({ path, restarted }: Event & { kind: "takeoverDone" }): string {
-  const edited = path === null ? [] : [`set config_path in ${path}`];
-  const how = [...edited, restarted ? "containerd was restarted" : "no restart was needed"].join(", ");
-  return `containerd reads the routes: ${how}`;
+function describeTakeover({ path, restarted, credentials }: TakeoverDone): string {
+  const end = restarted ? "containerd was restarted" : "no restart was needed";
+  if (credentials === undefined) {
+    const edited = path === null ? [] : [`set config_path in ${path}`];
+    return `containerd reads the routes: ${[...edited, end].join(", ")}`;
+  }
+  const done = [describeHosts("set that of", credentials.set), describeHosts("took out that of", credentials.takenOut)];
+  const edits = done.filter((text) => text !== "").join(", ");
+  return `containerd has the credentials that it needs: ${edits} in ${path}, ${end}`;
+}
+
+function describeOwed({ because, isRead = false }: Event & { kind: "restartOwed" }): string {
+  return `containerd does not ${isRead ? "use a credential" : "read the routes"} until you restart it: ${because}`;
+}
+
+function describeHosts(verb: string, hosts: readonly string[]): string {
+  return hosts.length === 0 ? "" : `${verb} ${hosts.join(", ")}`;
 }
 
 function describeFailure({ because, recovered }: Event & { kind: "takeoverFailed" }): string {

@@ -9,8 +9,9 @@ import { paint } from "./table.ts";
 /** The files that the plan changes. */
 export function entriesOfTakeover(plan: TakeoverPlan): PlanEntry[] {
   if (plan.kind !== "change" || plan.edit === null) return [];
-  const { path, oldText, newText } = plan.edit;
-  return [{ path, before: oldText, after: newText, mode: null, because: plan.because }];
+  const { path, oldText, newText, auths } = plan.edit;
+  const mode = auths.some(({ auth }) => auth !== null) ? 0o600 : null;
+  return [{ path, before: oldText, after: newText, mode, because: plan.because }];
 }
 
 /** A line that ends with a newline: the restart, or why containerd is left alone; "" if there is neither. */

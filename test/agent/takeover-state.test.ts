@@ -15,8 +15,16 @@ const UNSET = "version = 2\n";
 const SET = `${UNSET}[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "${CERTS_DIR}"\n`;
 const WITH_MIRROR = config({ mirrors: [mirror("https://m")] });
 const never = { ...AGENT_DEFAULTS, containerd: { ...AGENT_DEFAULTS.containerd, restart: "never" as const } };
-const IN_EFFECT = { inEffect: { daemon: "b:1:1", configPath: CERTS_DIR } };
-const OWED: Journal = { step: "owed", edit: null, daemon: "b:1:1", key: "k", wanted: CERTS_DIR, failure: null };
+const IN_EFFECT = { inEffect: { daemon: "b:1:1", configPath: CERTS_DIR, auths: {} } };
+const OWED: Journal = {
+  step: "owed",
+  edit: null,
+  daemon: "b:1:1",
+  key: "k",
+  wanted: CERTS_DIR,
+  auths: {},
+  failure: null,
+};
 
 function observed(text: string, changes: Partial<ObservedContainerd> = {}): ObservedContainerd {
   const daemon = {
@@ -110,6 +118,7 @@ test("compileTakeoverState() has a stamp that changes with what matters, and sho
     isRestore: false,
     kept: null,
     mode: 0,
+    newMode: 0,
     owner: null,
   };
   assert.doesNotMatch(compile({ text: SET, remembered: { journal: { ...OWED, edit } } }).stamp, /hunter2/);

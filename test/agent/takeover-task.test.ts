@@ -10,7 +10,7 @@ import { FIGHT_LIMIT, FIGHT_WINDOW_MS } from "../../src/core/drift.ts";
 import type { Event } from "../../src/report/events.ts";
 import { config } from "../core/samples.ts";
 
-const EDIT = { path: "/c.toml", oldText: "", newText: "x", undo: null, drops: [] };
+const EDIT = { path: "/c.toml", oldText: "", newText: "x", undo: null, drops: [], auths: [], isRestore: false };
 const CHANGE = {
   kind: "change",
   because: "it is not set",
@@ -19,13 +19,14 @@ const CHANGE = {
   daemon: "b:1:1",
   key: "k",
   wanted: "/certs.d",
+  auths: {},
 } as const;
 const SETTLED = { kind: "settled", because: "" } as const;
 const REFUSED = { kind: "refused", because: "k3s writes it", mend: "use its own file" } as const;
 const DONE: TakeoverReport = { resumed: null, plan: CHANGE, outcome: { kind: "done", restarted: true } };
 
 function state(stamp: string, changes: Partial<TakeoverState> = {}): TakeoverState {
-  const base = { plan: CHANGE, inEffect: false, isDue: true, restartOwed: false, lastRestartAtMs: null, authHosts: [] };
+  const base = { plan: CHANGE, inEffect: false, isDue: true, restartOwed: false, lastRestartAtMs: null, auths: [] };
   return { ...base, ...changes, stamp };
 }
 

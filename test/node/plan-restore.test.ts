@@ -20,12 +20,21 @@ const made = createConfigPath("", { ...WISH, version: 2 });
 assert.ok(edit.ok && made.ok);
 
 function keep(text: string, undo: KeptEdit["undo"], created = false): KeptEdit {
-  return { undo, created, sha256: createHash("sha256").update(text).digest("hex") };
+  return { undo, auths: {}, mode: null, created, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
 function owedAt(path: string, newText: string | null): Journal {
-  const edit = { path, oldText: ORIGINAL, newText, isRestore: false, kept: null, mode: 0o644, owner: null };
-  return { step: "owed", edit, daemon: "b:1:1", key: "k", wanted: "/certs.d", failure: null };
+  const edit = {
+    path,
+    oldText: ORIGINAL,
+    newText,
+    isRestore: false,
+    kept: null,
+    mode: 0o644,
+    newMode: 0o644,
+    owner: null,
+  };
+  return { step: "owed", edit, daemon: "b:1:1", key: "k", wanted: "/certs.d", auths: {}, failure: null };
 }
 
 async function plan(
@@ -58,6 +67,7 @@ async function plan(
     inEffect: null,
     failed: null,
     lastRestartAtMs: null,
+    fingerprintKey: "key",
   };
   const options = { restart: "when-needed", readOriginal: async () => original } as const;
   const { changes: planned, refused } = await planRestore({ ...base, ...changes }, remembered, options);

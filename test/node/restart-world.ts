@@ -85,9 +85,11 @@ export async function planIn(
     splice: { offset: OLD.length, removed: "", inserted: `config_path = "${WANTED}"\n` },
   };
   const newText = `${text ?? ""}config_path = "${WANTED}"\n`;
-  const edit = edited ? null : { path: join(dir, "config.toml"), oldText: text, newText, undo, drops: [] };
+  const edit = edited
+    ? null
+    : { path: join(dir, "config.toml"), oldText: text, newText, undo, drops: [], auths: [], isRestore: false };
   const daemon = starts === 0 ? null : `boot:${starts}`;
-  return { kind: "change", because: "test", edit, restart, daemon, key: "key", wanted: WANTED };
+  return { kind: "change", because: "test", edit, restart, daemon, key: "key", wanted: WANTED, auths: {} };
 }
 
 /** One pass; what resuming or performing came to. */

@@ -48,7 +48,7 @@ describe("performTakeover()", () => {
     assert.equal(statSync(join(dir, "config.toml")).mode & 0o777, 0o640);
     const { journal, inEffect, edits } = await remembered(dir);
     assert.equal(journal, null);
-    assert.deepEqual(inEffect, { daemon: "boot:2", configPath: WANTED });
+    assert.deepEqual(inEffect, { daemon: "boot:2", configPath: WANTED, auths: {} });
     assert.deepEqual(Object.keys(edits), [join(dir, "config.toml")]);
     assert.equal(await pass(dir), null);
   });
@@ -112,9 +112,17 @@ describe("performTakeover()", () => {
     const memory = await RestartMemory.open(join(dir, "state"));
     const [text, path] = [configOf(dir) ?? "", join(dir, "config.toml")];
     const kept = first[path];
-    assert.ok(kept);
+    assert.ok(kept?.undo);
     const undo = { ...kept.undo, value: "/second" };
-    const edit = { path, oldText: text, newText: text.replace(WANTED, "/second"), undo, drops: [] };
+    const edit = {
+      path,
+      oldText: text,
+      newText: text.replace(WANTED, "/second"),
+      undo,
+      drops: [],
+      auths: [],
+      isRestore: false,
+    };
     const change = {
       kind: "change",
       because: "",
@@ -123,6 +131,7 @@ describe("performTakeover()", () => {
       daemon: "boot:2",
       key: "2",
       wanted: "/second",
+      auths: {},
     } as const;
     const outcome = await performTakeover(change, { memory, ports: portsOf(dir), policy: POLICY }, signal);
     assert.equal(outcome.kind, "failed");
@@ -184,7 +193,15 @@ describe("performTakeover()", () => {
     const path = join(dir, "config.toml");
     const kept = memory.now.edits[path];
     assert.ok(kept);
-    const edit = { path, oldText: NEW, newText: NEW.replace(WANTED, "/second"), undo: kept.undo, drops: [] };
+    const edit = {
+      path,
+      oldText: NEW,
+      newText: NEW.replace(WANTED, "/second"),
+      undo: kept.undo,
+      drops: [],
+      auths: [],
+      isRestore: false,
+    };
     const change = {
       kind: "change",
       because: "",
@@ -193,6 +210,7 @@ describe("performTakeover()", () => {
       daemon: "boot:1",
       key: "2",
       wanted: "/second",
+      auths: {},
     } as const;
     const outcome = await performTakeover(change, { memory, ports: portsOf(dir), policy: POLICY }, signal);
     assert.equal(outcome.kind, "failed");
@@ -284,9 +302,9 @@ function killAt(dir: string, step: string): void {
 test("rememberInEffect() writes what a daemon has loaded, once", async (t) => {
   const dir = makeWorld(t);
   const memory = await RestartMemory.open(join(dir, "state"));
-  await rememberInEffect(memory, "boot:1", WANTED);
-  assert.deepEqual((await remembered(dir)).inEffect, { daemon: "boot:1", configPath: WANTED });
+  await rememberInEffect(memory, { daemon: "boot:1", configPath: WANTED, auths: {} });
+  assert.deepEqual((await remembered(dir)).inEffect, { daemon: "boot:1", configPath: WANTED, auths: {} });
   const before = statSync(join(dir, "state/containerd.json"), { bigint: true });
-  await rememberInEffect(memory, "boot:1", WANTED);
+  await rememberInEffect(memory, { daemon: "boot:1", configPath: WANTED, auths: {} });
   assert.equal(statSync(join(dir, "state/containerd.json"), { bigint: true }).ino, before.ino);
 });

@@ -13,11 +13,14 @@ const CHANGE: Change = {
     newText: 'password = "hunter2"\nconfig_path = "/certs.d"\n',
     undo: null,
     drops: [],
+    auths: [],
+    isRestore: false,
   },
   restart: "now",
   daemon: "b:1:1",
   key: "k",
   wanted: "/certs.d",
+  auths: {},
 };
 const REFUSED = { kind: "refused", because: "k3s writes\u001bit", mend: "use its file" } as const;
 const plain = { colour: false };

@@ -29,7 +29,7 @@ const SETTLED: TakeoverState = {
   isDue: false,
   restartOwed: false,
   lastRestartAtMs: null,
-  authHosts: [],
+  auths: [],
   stamp: "",
 };
 

@@ -1,5 +1,6 @@
-// Sets or removes `registry.configs."HOST".auth`, the only place where containerd 1.x takes a user name and a password
-// for a registry that hands out tokens. Nothing else in the file changes, and credentials of another kind are left alone.
+// Sets or removes `registry.configs."HOST".auth`, the only place where containerd 1.x takes a user name and a password,
+// and any containerd a refresh token, for a registry that hands out tokens. Nothing else in the file changes, and
+// credentials of another kind (`auth`, a user name and a password in one) are left alone.
 
 import { findPlace, type Refusal } from "./find-edit.ts";
 import type { ResolvedConfig } from "./resolve-config.ts";
@@ -24,10 +25,12 @@ import {
 } from "./toml-text.ts";
 import type { ContainerdVersion } from "./versions.ts";
 
-export interface RegistryAuth {
-  readonly username: string;
-  readonly password: string;
-}
+/** By containerd's own keys (v1.7.34:pkg/cri/config/config.go, AuthConfig). */
+export type RegistryAuth =
+  | { readonly username: string; readonly password: string }
+  | { readonly identitytoken: string };
+
+const KEYS: readonly string[] = ["username", "password", "identitytoken"];
 
 export interface AuthWish {
   /** As containerd looks it up: the host, with its port if the URL has one. */
@@ -63,7 +66,7 @@ export function editAuth(text: string, { plugin, host, auth }: AuthWish & { plug
   if (!parsed.ok) return refuse(`line ${parsed.line}, column ${parsed.column}: ${parsed.message}`);
   const path = ["plugins", plugin, "registry", "configs", host, "auth"];
   const present = valueAt(parsed.value, path);
-  const others = isMap(present) ? Object.keys(present).filter((key) => key !== "username" && key !== "password") : [];
+  const others = isMap(present) ? Object.keys(present).filter((key) => !KEYS.includes(key)) : [];
   if (others.length > 0) return refuse(`registry.configs."${host}".auth holds "${others[0]}", which is not ours`);
   const after = auth === null ? removeAuth(text, path) : setAuth(text, path, auth);
   return after === null
@@ -72,17 +75,18 @@ export function editAuth(text: string, { plugin, host, auth }: AuthWish & { plug
 }
 
 function setAuth(text: string, path: readonly string[], auth: RegistryAuth): string | null {
-  const username = renderTomlString(auth.username);
-  const password = renderTomlString(auth.password);
+  const entries = Object.entries(auth).map(([key, value]) => [key, renderTomlString(value)] as const);
   const values = valuesOf(text);
   const want = withValueAt(values, path, { ...auth });
   if (valueAt(values, path) === undefined) {
-    const whole = appendTable(text, path, [`username = ${username}`, `password = ${password}`]);
-    const chosen = chooseSplice(text, [whole], want);
+    const lines = entries.map(([key, raw]) => `${key} = ${raw}`);
+    const chosen = chooseSplice(text, [appendTable(text, path, lines)], want);
     if (chosen) return applySplice(text, chosen);
   }
-  const named = setKey(text, [...path, "username"], username);
-  const edited = named === null ? null : setKey(named, [...path, "password"], password);
+  let edited: string | null = text;
+  for (const [key, raw] of entries) edited = edited && setKey(edited, [...path, key], raw);
+  for (const key of KEYS.filter((other) => !Object.hasOwn(auth, other)))
+    edited = edited && firstThatParses(edited, proposeRemove(edited, [...path, key]));
   return edited !== null && isSameValue(valuesOf(edited), want) ? edited : null;
 }
 
@@ -95,7 +99,7 @@ function setKey(text: string, path: readonly string[], raw: string): string | nu
 function removeAuth(text: string, path: readonly string[]): string | null {
   const want = withoutEmptyTables(withValueAt(valuesOf(text), path, undefined), path);
   let edited = text;
-  for (const key of ["username", "password"]) edited = firstThatParses(edited, proposeRemove(edited, [...path, key]));
+  for (const key of KEYS) edited = firstThatParses(edited, proposeRemove(edited, [...path, key]));
   // The tables of the host go with it, if the auth was all that was in them.
   for (const length of [path.length, path.length - 1]) {
     const table = path.slice(0, length);

@@ -2,6 +2,7 @@
 // wins, each place is tried and the outcome resolved again; the first that gives the wanted value and leaves the
 // rest of the registry table alone is taken.
 
+import type { RegistryAuth } from "./edit-auth.ts";
 import { type ConfigPathUndo, createConfigPath, editConfigPath } from "./edit-config-path.ts";
 import { mergedVersion } from "./merge-registry.ts";
 import { CRI_PLUGINS, type ParsedFile, pluginsOf, type ResolvedConfig, resolveConfig } from "./resolve-config.ts";
@@ -14,10 +15,20 @@ export interface FileEdit {
   readonly oldText: string | null;
   /** Null to remove the file. */
   readonly newText: string | null;
-  /** Null for an edit that takes our value out. */
+  /** Null where it does not set config_path. */
   readonly undo: ConfigPathUndo | null;
   /** What it takes out of the registry table beside setting config_path: paths in that table. */
   readonly drops: readonly (readonly string[])[];
+  /** The credentials that it sets or takes out. */
+  readonly auths: readonly AuthChange[];
+  /** Whether it takes out everything that is ours. */
+  readonly isRestore: boolean;
+}
+
+export interface AuthChange {
+  readonly host: string;
+  /** Null: none of ours. */
+  readonly auth: RegistryAuth | null;
 }
 
 export type FoundEdit =
@@ -39,10 +50,7 @@ export function findConfigPathEdit(
   });
   if (!found.ok) return found;
   const { file, result } = found;
-  return {
-    ok: true,
-    edit: { path: file.path, oldText: file.text, newText: result.text, undo: result.undo, drops: [] },
-  };
+  return editOf(file.path, { oldText: file.text, newText: result.text, undo: result.undo });
 }
 
 export interface Search<Result> {
@@ -89,7 +97,11 @@ function createRoot(
     version: configVersion,
   });
   if (!result.ok) return result;
-  return { ok: true, edit: { path: config.rootPath, oldText, newText: result.text, undo: result.undo, drops: [] } };
+  return editOf(config.rootPath, { oldText, newText: result.text, undo: result.undo });
+}
+
+function editOf(path: string, texts: Pick<FileEdit, "oldText" | "newText" | "undo">): FoundEdit {
+  return { ok: true, edit: { path, ...texts, drops: [], auths: [], isRestore: false } };
 }
 
 /** Where the value is, then where the table is, then where the plugin is, each time the last file first; then the root. */

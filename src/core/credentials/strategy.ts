@@ -26,6 +26,8 @@ interface Chosen {
   /** One clause without secrets, for `plan` and `status`. */
   readonly because: string;
   readonly warnings: readonly string[];
+  /** What the registry says now is no reason to change what costs a restart: it may say something else soon. */
+  readonly isProvisional?: boolean;
 }
 
 /** The keys of containerd's `registry.configs.HOST.auth`. */
@@ -48,7 +50,7 @@ export function chooseStrategy(circumstances: Circumstances): EndpointCredential
   if (credential.kind === "none") return anonymous("no credential is configured");
   switch (answer.kind) {
     case "unknown":
-      return guess(circumstances);
+      return { ...guess(circumstances), isProvisional: true };
     case "anonymous":
       return chooseForAnonymous(circumstances, answer.takes);
     case "direct":
@@ -59,7 +61,10 @@ export function chooseStrategy(circumstances: Circumstances): EndpointCredential
       return guess(circumstances);
     case "refused":
       // A header that is refused would also close what the registry shows to everybody.
-      return impossible(`${answer.by} refuses the credential`, "correct it in the file that holds it");
+      return {
+        ...impossible(`${answer.by} refuses the credential`, "correct it in the file that holds it"),
+        isProvisional: true,
+      };
     case "unsupported":
       return impossible(answer.because, "give the registry basic or token authentication");
   }

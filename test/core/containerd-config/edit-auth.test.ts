@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { editAuth, findAuthEdit } from "../../../src/core/containerd-config/edit-auth.ts";
+import { editAuth, findAuthEdit, type RegistryAuth } from "../../../src/core/containerd-config/edit-auth.ts";
 import { resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
 import { parseToml, valueAt } from "../../../src/core/containerd-config/toml-text.ts";
 import { parseContainerdVersion } from "../../../src/core/containerd-config/versions.ts";
@@ -14,7 +14,7 @@ const HOST = "gcr.io";
 const AUTH = { username: "_json_key", password: '{"k": "a\\nb\'\\"#"}\n\u007F' };
 const FIXTURES = join(import.meta.dirname, "../../fixtures/containerd");
 
-function edit(text: string, auth: typeof AUTH | null): string {
+function edit(text: string, auth: RegistryAuth | null): string {
   const result = editAuth(text, { plugin: CRI, host: HOST, auth });
   assert.ok(result.ok, result.ok ? "" : result.because);
   return result.text;
@@ -46,6 +46,15 @@ describe("editAuth()", () => {
     assert.equal(edit(edit(text, AUTH), null), text);
   });
 
+  test("editAuth() changes a password into a refresh token and back, and takes either out", () => {
+    const text = `[plugins."${CRI}".registry]\n`;
+    const token = edit(edit(text, AUTH), { identitytoken: "token" });
+    assert.deepEqual({ ...(authIn(token) as object) }, { identitytoken: "token" });
+    assert.deepEqual({ ...(authIn(edit(token, AUTH)) as object) }, AUTH);
+    assert.equal(edit(token, null), text);
+    assert.equal(edit(edit(token, AUTH), null), text);
+  });
+
   test("editAuth() edits inline tables", () => {
     const text = `[plugins."${CRI}".registry.configs]\n"${HOST}" = { tls = { ca_file = "x" } }\n`;
     const set = edit(text, AUTH);
@@ -58,9 +67,9 @@ describe("editAuth()", () => {
   });
 
   test("editAuth() refuses to touch credentials of another kind, and quotes none", () => {
-    const text = `[plugins."${CRI}".registry.configs."${HOST}".auth]\nidentitytoken = "hunter2"\n`;
+    const text = `[plugins."${CRI}".registry.configs."${HOST}".auth]\nauth = "hunter2"\n`;
     const result = editAuth(text, { plugin: CRI, host: HOST, auth: AUTH });
-    const because = `registry.configs."${HOST}".auth holds "identitytoken", which is not ours`;
+    const because = `registry.configs."${HOST}".auth holds "auth", which is not ours`;
     assert.deepEqual(result, { ok: false, because });
   });
 });

@@ -13,7 +13,7 @@ import { type ConfigFile, resolveConfig } from "../../../src/core/containerd-con
 
 const ROOT = "/etc/containerd/config.toml";
 const WISH: TakeoverWish = { certsDir: "/etc/containerd/certs.d", restart: "when-needed" };
-const NOTHING: TakeoverMemory = { inEffect: null, failed: null };
+const NOTHING: TakeoverMemory = { inEffect: null, failed: null, fingerprintKey: "key", edits: {} };
 const R2 = '[plugins."io.containerd.grpc.v1.cri".registry]\n';
 const SET = `version = 2\n${R2}config_path = "/etc/containerd/certs.d"\n`;
 const UNSET = "version = 2\n";
@@ -67,7 +67,7 @@ describe("planTakeover()", () => {
   });
 
   test("planTakeover() does not restart a containerd that is known to have loaded it, whatever was touched since", () => {
-    const inEffect = { daemon: "b:1:1", configPath: WISH.certsDir };
+    const inEffect = { daemon: "b:1:1", configPath: WISH.certsDir, auths: {} };
     assert.equal(plan(observed(SET, { configChangedAtMs: 2000 }), {}, { inEffect }).kind, "settled");
     const edit = plan(observed(UNSET), {}, { inEffect });
     assert.ok(edit.kind === "change");
@@ -75,12 +75,12 @@ describe("planTakeover()", () => {
   });
 
   test("planTakeover() restarts one that is known to have loaded something else, though its clock says otherwise", () => {
-    const inEffect = { daemon: "b:1:1", configPath: "/other" };
+    const inEffect = { daemon: "b:1:1", configPath: "/other", auths: {} };
     assert.equal(plan(observed(SET), {}, { inEffect }).kind, "change");
   });
 
   test("planTakeover() forgets what an earlier daemon had loaded", () => {
-    const inEffect = { daemon: "b:0:0", configPath: WISH.certsDir };
+    const inEffect = { daemon: "b:0:0", configPath: WISH.certsDir, auths: {} };
     assert.equal(plan(observed(SET, { configChangedAtMs: 2000 }), {}, { inEffect }).kind, "change");
   });
 
@@ -195,7 +195,7 @@ describe("planMigration()", () => {
   const legacy = `version = 2\n${R2}mirrors."gcr.io".endpoint = ["https://m"]\n`;
 
   test("planMigration() converts what planTakeover() refuses, with a restart even of a daemon that has our config_path", () => {
-    const inEffect = { daemon: "b:1:1", configPath: WISH.certsDir };
+    const inEffect = { daemon: "b:1:1", configPath: WISH.certsDir, auths: {} };
     const { plan: made, hostsFiles } = planMigration(observed(legacy), WISH, { ...NOTHING, inEffect });
     assert.ok(made.kind === "change");
     assert.deepEqual(
