@@ -1,7 +1,6 @@
 // The agent's life: watches, probes and passes until it is closed. Nothing here is in the data path:
 // when it ends, by whatever cause, pulls go on with the files that it last wrote.
 
-import { findHungEndpoints, findTrustedMirrors } from "../core/hung-endpoints.ts";
 import { MAX_SPREAD_MS } from "../node/restart.ts";
 import type { SdNotify } from "../node/sd-notify.ts";
 import { writeHealth, writeLastGood } from "../node/state.ts";
@@ -12,15 +11,13 @@ import { summarise } from "../report/status.ts";
 import { Agent } from "./agent.ts";
 import type { AgentPorts, AgentView, Following } from "./agent-ports.ts";
 import { compileStatus } from "./compile-status.ts";
-import type { FreePulls } from "./free-pulls.ts";
 import type { Host } from "./host.ts";
 import { type LoadedConfig, loadLastGood } from "./load-config.ts";
 import { Metrics } from "./metrics.ts";
-import { openFreePulls } from "./open-free-pulls.ts";
+import { openPullCare, type PullCare } from "./open-free-pulls.ts";
 import { Paced } from "./paced.ts";
 import { PassLoop } from "./pass-loop.ts";
 import { Probing } from "./probing.ts";
-import type { PullWatch } from "./pull-watch.ts";
 import { StatusFile } from "./status-file.ts";
 import { takeOver } from "./take-over.ts";
 import { TakeoverTask } from "./takeover-task.ts";
@@ -54,8 +51,7 @@ export class Daemon {
   readonly #agent: Agent;
   readonly #loop: PassLoop;
   readonly #probing: Probing;
-  readonly #freeing: FreePulls;
-  readonly #watching: PullWatch;
+  readonly #pulls: PullCare;
   readonly #takeover: TakeoverTask;
   readonly #status: StatusFile;
   readonly #metrics: Metrics;
@@ -81,14 +77,13 @@ export class Daemon {
       retryMs: RETRY_MS,
       onFailure: (error) => this.#onFailure(error),
     });
-    const pulls = openFreePulls({
+    this.#pulls = openPullCare({
       host,
-      socketPath: () => this.#socketPath(),
-      onAlarm: (endpoint) => this.#probing.probeDeepSoon(endpoint),
+      config: () => this.#agent.view.inForce?.config ?? null,
+      probeDeepSoon: (endpoint) => this.#probing.probeDeepSoon(endpoint),
+      drawSpreadMs: () => this.#drawSpreadMs(),
       emit: (event) => this.#emit(event),
     });
-    this.#freeing = pulls.freeing;
-    this.#watching = pulls.watching;
     this.#takeover = new TakeoverTask({
       takeOver: (config, stop) => takeOver(host, config, { spreadMs: this.#drawSpreadMs() }, stop),
       emit: (event) => this.#emit(event),
@@ -145,8 +140,7 @@ export class Daemon {
       this.#watch.close(),
       this.#probing.close(),
       this.#loop.close(),
-      this.#freeing.close(),
-      this.#watching.close(),
+      this.#pulls.close(),
       this.#takeover.close(),
     ]);
     await Promise.all([this.#status.close(), this.#metrics.close()]);
@@ -177,7 +171,7 @@ export class Daemon {
       follow: (following) => this.#follow(following),
       emit: (event) => this.#emit(event),
       publish: (view) => this.#views.call(view),
-      pullsHang: () => this.#freeing.hasStalled,
+      pullsHang: () => this.#pulls.pullsHang(),
       requestPass: (withinMs) => this.#loop.requestWithin(withinMs),
       random: Math.random,
       nowMs: this.#options.nowMs,
@@ -205,9 +199,7 @@ export class Daemon {
 
   #publish(view: AgentView): void {
     this.#metrics.see(view);
-    this.#freeing.follow(findHungEndpoints(view.decisions, view.health.of));
-    const endpoints = findTrustedMirrors(view.decisions, view.health.of);
-    this.#watching.follow({ endpoints, intervalMs: view.inForce?.config.agent.probe.intervalMs ?? 0 });
+    this.#pulls.follow(view);
     const status = compileStatus(view, { configPath: this.#host.paths.config, nowMs: this.#options.nowMs() });
     if (this.#status.publish(status)) this.#service.status(summarise(status));
   }
@@ -215,11 +207,6 @@ export class Daemon {
   #emit(event: Event): void {
     this.#options.log.event(event);
     this.#metrics.event(event);
-  }
-
-  #socketPath(): string | null {
-    const { inForce } = this.#agent.view;
-    return inForce && this.#host.pathsOf(inForce.config).containerdSocket;
   }
 
   #summary(): string {

@@ -5,6 +5,13 @@
 
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import { type HungEndpoints, NOTHING_HUNG } from "../core/hung-endpoints.ts";
+import {
+  addResisting,
+  isPastGrace,
+  keepResisting,
+  NONE_RESISTS,
+  type ResistingSockets,
+} from "../core/resisting-sockets.ts";
 import { foldLook, type Looks, NO_LOOKS, nextLookMs } from "../core/stalled-sockets.ts";
 import type { AddressesOf } from "../node/address-book.ts";
 import { type HeldSocket, SocketError } from "../node/sockets.ts";
@@ -20,6 +27,8 @@ export interface FreePullsPorts {
   /** Lets containerd read the end of a connection; false if that cannot be done. */
   readonly endSocket: (pid: number, socket: HeldSocket) => Promise<boolean>;
   readonly abortSocket: (socket: HeldSocket, signal: AbortSignal) => Promise<boolean>;
+  /** Pulls hang at this endpoint for long, and cannot be freed. Called at every look for as long as that is so. */
+  readonly onStuck: (endpoint: Endpoint) => void;
   readonly emit: (event: Event) => void;
   /** Resolves after so long, or when aborted. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -41,6 +50,7 @@ export class FreePulls {
   #hasStalled = false;
   /** How often closing a connection was tried, by inode. */
   #attempts: ReadonlyMap<string, number> = new Map();
+  #resisting: ResistingSockets = NONE_RESISTS;
 
   constructor(ports: FreePullsPorts) {
     this.#ports = ports;
@@ -100,17 +110,23 @@ export class FreePulls {
     const [hungServers, suspects, spared] = await Promise.all([hung, suspect, used].map((all) => this.#serversOf(all)));
     const servers = [...new Set([...(hungServers?.keys() ?? []), ...(suspects?.keys() ?? [])])];
     const sockets = await this.#ports.findSockets(pid, servers, signal);
-    const { looks, stalled } = foldLook(this.#looks, sockets, this.#ports.nowMs());
+    const nowMs = this.#ports.nowMs();
+    const { looks, stalled } = foldLook(this.#looks, sockets, nowMs);
     this.#looks = looks;
+    this.#resisting = keepResisting(this.#resisting, sockets);
     this.#hasStalled = stalled.length > 0;
     this.#attempts = new Map([...this.#attempts].filter(([inode]) => looks.has(inode)));
     const freed = new Map<Endpoint, number>();
+    const stuck = new Set<Endpoint>();
     for (const socket of stalled) {
       const endpoint = hungServers?.get(socket.remote);
       if (endpoint === undefined || spared?.has(socket.remote)) continue;
-      if (await this.#close(pid, socket, signal)) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
+      if (await this.#tryClose(pid, socket, signal)) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
+      this.#resisting = addResisting(this.#resisting, socket, nowMs);
+      if (isPastGrace(this.#resisting, socket.inode, nowMs)) stuck.add(endpoint);
     }
     for (const [endpoint, count] of freed) this.#ports.emit({ kind: "pullsFreed", endpoint, count });
+    for (const endpoint of stuck) this.#ports.onStuck(endpoint);
     return sockets.length > 0;
   }
 
@@ -123,6 +139,17 @@ export class FreePulls {
     return new Map((await Promise.all(entries)).flat());
   }
 
+  /** Not being permitted is no reason to look no further: what hangs has to be known all the same. */
+  async #tryClose(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#close(pid, socket, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof SocketError)) throw error;
+      this.#tellImpossible(error.message);
+      return false;
+    }
+  }
+
   /** True when a connection was closed that had not been before. */
   async #close(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<boolean> {
     const { inode, state } = socket;
@@ -131,7 +158,8 @@ export class FreePulls {
     // Whether it went away shows after another while.
     this.#looks = new Map([...this.#looks].filter(([seen]) => seen !== inode));
     if (attempts >= MOST_ATTEMPTS) {
-      this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");
+      // Where it was told already, it is for want of permission.
+      if (this.#told.size === 0) this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");
       return false;
     }
     if (attempts === 0 && state === "ESTAB" && (await this.#ports.endSocket(pid, socket))) return true;

@@ -1,6 +1,9 @@
-// Watching and freeing pulls on this node: which containerd, which proxy, and the parts that look and close.
+// Care for the pulls under way on this node: which containerd, which proxy, and the parts that look, close and restart.
 
 import { setTimeout as delay } from "node:timers/promises";
+import type { Endpoint } from "../core/endpoint.ts";
+import { findHungEndpoints, findTrustedMirrors } from "../core/hung-endpoints.ts";
+import type { MirrorConfig } from "../core/mirror-config.ts";
 import { chooseProxy } from "../core/proxy.ts";
 import { createAddressBook } from "../node/address-book.ts";
 import { findListener, readIdentity } from "../node/containerd-daemon.ts";
@@ -8,34 +11,56 @@ import { countDescriptors, listSocketInodes } from "../node/descriptors.ts";
 import { endSocket } from "../node/end-socket.ts";
 import { abortSocket, findSockets } from "../node/sockets.ts";
 import type { Event } from "../report/events.ts";
+import type { AgentView } from "./agent-ports.ts";
 import { FreePulls } from "./free-pulls.ts";
+import { HangRestarts, type HangRestartsPorts, restartForHang } from "./hang-restarts.ts";
 import type { Host } from "./host.ts";
 import { PullWatch, type PullWatchPorts } from "./pull-watch.ts";
 
-interface FreePullsContext {
-  readonly host: Pick<Host, "proxy">;
-  /** containerd's, as the config in force says; null without one. */
-  readonly socketPath: () => string | null;
-  readonly onAlarm: PullWatchPorts["onAlarm"];
+interface PullCareContext {
+  readonly host: Host;
+  /** What is in force, if anything is. */
+  readonly config: () => MirrorConfig | null;
+  readonly probeDeepSoon: PullWatchPorts["onAlarm"];
+  /** How long a restart of containerd is put off, so that not all nodes of a fleet restart at once. */
+  readonly drawSpreadMs: () => number;
   readonly emit: (event: Event) => void;
 }
 
-/** Both look at nothing until they are told what to follow. */
-export function openFreePulls({ host, socketPath, onAlarm, emit }: FreePullsContext): {
-  readonly freeing: FreePulls;
-  readonly watching: PullWatch;
-} {
-  const shared = {
-    findPid: createPidFinder(socketPath),
-    addressesOf: createAddressBook(),
-    isProxied: (url: string) => chooseProxy(url, host.proxy()) !== null,
-    findSockets,
-    wait: (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => {}), // rejects when aborted
-    nowMs: () => performance.now(),
+/** Everything that is done for pulls under way. */
+export interface PullCare {
+  /** From now on it goes by this; call it whenever health or routes may have changed. */
+  follow(view: AgentView): void;
+  /** Whether pulls are seen to hang at an endpoint that is down or in doubt. */
+  pullsHang(): boolean;
+  close(): Promise<void>;
+}
+
+/** Looks at nothing until it is told what to follow. */
+export function openPullCare(context: PullCareContext): PullCare {
+  const { host, config, emit } = context;
+  const wait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => {}); // rejects when aborted
+  const nowMs = () => performance.now();
+  const socketPath = () => {
+    const inForce = config();
+    return inForce && host.pathsOf(inForce).containerdSocket;
   };
+  const isProxied = (url: string) => chooseProxy(url, host.proxy()) !== null;
+  const shared = { findPid: createPidFinder(socketPath), addressesOf: createAddressBook(), isProxied, wait, nowMs };
+  const restart: HangRestartsPorts["restart"] = (url, inForce, stop) => restartForHang(host, url, inForce, stop);
+  const hangs = new HangRestarts({ ...context, restart, wait, nowMs });
+  const onStuck = (endpoint: Endpoint) => hangs.consider(endpoint);
+  const freeing = new FreePulls({ ...shared, findSockets, endSocket, abortSocket, onStuck, emit });
+  const onAlarm = context.probeDeepSoon;
+  const watching = new PullWatch({ ...shared, findSockets, countDescriptors, listSocketInodes, onAlarm });
   return {
-    freeing: new FreePulls({ ...shared, endSocket, abortSocket, emit }),
-    watching: new PullWatch({ ...shared, countDescriptors, listSocketInodes, onAlarm }),
+    follow({ decisions, health, inForce }) {
+      freeing.follow(findHungEndpoints(decisions, health.of));
+      const intervalMs = inForce?.config.agent.probe.intervalMs ?? 0;
+      watching.follow({ endpoints: findTrustedMirrors(decisions, health.of), intervalMs });
+    },
+    pullsHang: () => freeing.hasStalled,
+    close: async () => void (await Promise.all([freeing.close(), watching.close(), hangs.close()])),
   };
 }
 

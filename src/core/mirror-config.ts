@@ -107,5 +107,7 @@ export interface ContainerdSettings {
   readonly socket: string | null;
   readonly binary: string | null;
   readonly restart: "when-needed" | "never";
+  /** Also when pulls hang that cannot be freed in any other way. */
+  readonly restartOnHang: boolean;
   readonly restartCommand: readonly string[] | null;
 }

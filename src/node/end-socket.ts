@@ -21,6 +21,7 @@ interface Libc {
 /** Ends reading on this connection of `pid`; false where that is not possible or not permitted. */
 export async function endSocket(pid: number, { fd, inode }: HeldSocket): Promise<boolean> {
   const libc = await openLibc();
+  if (libc === null) return false;
   const pidfd = Number(libc.syscall(PIDFD_OPEN, BigInt(pid), 0n, 0n));
   if (pidfd < 0) return false;
   const own = Number(libc.syscall(PIDFD_GETFD, BigInt(pidfd), BigInt(fd), 0n));
@@ -35,9 +36,11 @@ export async function endSocket(pid: number, { fd, inode }: HeldSocket): Promise
   }
 }
 
-async function openLibc(): Promise<Libc> {
-  const { dlopen } = await import("node:ffi");
-  return dlopen(null, {
+/** Null where the runtime was started without it. */
+async function openLibc(): Promise<Libc | null> {
+  const ffi = await import("node:ffi").catch(() => null);
+  if (ffi === null) return null;
+  return ffi.dlopen(null, {
     syscall: { arguments: ["int64", "int64", "int64", "int64"], return: "int64" },
     shutdown: { arguments: ["int32", "int32"], return: "int32" },
     close: { arguments: ["int32"], return: "int32" },

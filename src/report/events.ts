@@ -39,6 +39,10 @@ export type Event =
   /** `count`: connections of containerd to the endpoint that hung and were closed. */
   | { readonly kind: "pullsFreed"; readonly endpoint: NamedEndpoint; readonly count: number }
   | { readonly kind: "freeingImpossible"; readonly because: string }
+  /** Pulls hang at the endpoint, cannot be freed, and the operator has allowed the hard way. */
+  | { readonly kind: "hangRestartBegun"; readonly endpoint: NamedEndpoint }
+  /** `problem`: null when containerd is there again. */
+  | { readonly kind: "hangRestartEnded"; readonly problem: string | null }
   | { readonly kind: "certificateExpiring"; readonly of: string; readonly leftMs: number }
   | { readonly kind: "watchImpaired"; readonly message: string }
   /** `where`: "written to FILE", "served at ADDRESS". */
@@ -112,9 +116,10 @@ function describe(event: Event): readonly [Level, string] {
     case "credentialProblem":
       return ["warn", `Credential: ${event.message}`];
     case "pullsFreed":
-      return ["info", describeFreed(event)];
     case "freeingImpossible":
-      return ["warn", `Cannot free pulls that hang: ${event.because}; they hang until containerd is restarted`];
+    case "hangRestartBegun":
+    case "hangRestartEnded":
+      return describeHanging(event);
     case "certificateExpiring":
       return ["warn", describeExpiry(event)];
     case "watchImpaired":
@@ -188,8 +193,22 @@ function describeFight(path: string): string {
   return `Gave up on ${path}: something else has changed it ten times in ten minutes; find out what writes it, then systemctl reload mirror-agent`;
 }
 
-function describeFreed({ endpoint, count }: Event & { kind: "pullsFreed" }): string {
-  return `Closed ${humaniseCount(count, "connection")} of containerd to ${endpoint.url} that made no progress; the pulls go on elsewhere`;
+type Hanging = Event & { kind: "pullsFreed" | "freeingImpossible" | "hangRestartBegun" | "hangRestartEnded" };
+
+function describeHanging(event: Hanging): readonly [Level, string] {
+  if (event.kind === "pullsFreed") {
+    const what = `${humaniseCount(event.count, "connection")} of containerd to ${event.endpoint.url}`;
+    return ["info", `Closed ${what} that made no progress; the pulls go on elsewhere`];
+  }
+  if (event.kind === "freeingImpossible")
+    return ["warn", `Cannot free pulls that hang: ${event.because}; they hang until containerd is restarted`];
+  if (event.kind === "hangRestartBegun") {
+    const why = `pulls have hung at ${event.endpoint.url} for a minute, and their connections cannot be closed here`;
+    return ["warn", `Restarting containerd: ${why} (agent.containerd.restart: on-hang)`];
+  }
+  if (event.problem === null)
+    return ["info", "containerd was restarted; pulls that hung begin anew, with the routes as they are now"];
+  return ["error", `containerd was not restarted for pulls that hang: ${event.problem}; not before ten minutes again`];
 }
 
 function describeTakeover({ path, restarted, credentials }: TakeoverDone): string {

@@ -27,6 +27,7 @@ interface World {
   readonly aborts?: boolean;
   readonly proxied?: boolean;
   readonly fails?: SocketError;
+  readonly abortFails?: SocketError;
   readonly pid?: number | null;
 }
 
@@ -47,7 +48,11 @@ async function run(world: World, endpoints: HungEndpoints = HUNG, lookCount = wo
       return seen.filter(({ remote }) => servers.includes(remote));
     },
     endSocket: async (_pid, { inode }) => told.push(`end ${inode}`) > 0 && ends,
-    abortSocket: async ({ inode }) => told.push(`abort ${inode}`) > 0 && aborts,
+    abortSocket: async ({ inode }) => {
+      if (world.abortFails) throw world.abortFails;
+      return told.push(`abort ${inode}`) > 0 && aborts;
+    },
+    onStuck: ({ url }) => void told.push(`stuck ${nowMs / 1000} ${url}`),
     emit: (event) => void told.push("count" in event ? `freed ${event.count}` : event.kind),
     wait: async () => {
       looked += 1;
@@ -106,6 +111,26 @@ test("follow() says once that closing does not work here", async () => {
   const told = await run({ looks: [hangs], ends: false, aborts: false }, HUNG, 12);
   assert.deepEqual(told, ["end 1", "abort 1", "abort 1", "freeingImpossible"]);
   assert.deepEqual(await run({ looks: [[]], fails: new SocketError("no ss") }, HUNG, 5), ["freeingImpossible"]);
+});
+
+test("follow() tells of what hangs for a minute after it was to be closed, and of nothing else", async () => {
+  const world = { looks: [hangs], ends: false, aborts: false };
+  const told = await run(world, HUNG, 64);
+  assert.deepEqual(told.slice(0, 4), ["end 1", "abort 1", "abort 1", "freeingImpossible"]);
+  assert.equal(told[4], `stuck 61 ${mirror.url}`);
+  const moves = Array.from({ length: 130 }, (_, look) => [socket("1", { bytesReceived: Math.floor(look / 50) })]);
+  const moving = await run({ ...world, looks: moves }, HUNG);
+  assert.deepEqual(
+    moving.filter((each) => each.startsWith("stuck")),
+    [],
+  );
+});
+
+test("follow() goes on looking where it is not permitted to close", async () => {
+  const ports = { looks: [hangs], ends: false, abortFails: new SocketError("not permitted") };
+  const told = await run(ports, HUNG, 64);
+  assert.deepEqual(told.slice(0, 2), ["end 1", "freeingImpossible"]);
+  assert.equal(told[2], `stuck 61 ${mirror.url}`);
 });
 
 test("follow() only looks at an endpoint that is in doubt, and frees it as soon as it is down", async () => {

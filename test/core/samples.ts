@@ -20,6 +20,7 @@ export const AGENT_DEFAULTS: AgentSettings = {
     socket: null,
     binary: null,
     restart: "when-needed",
+    restartOnHang: false,
     restartCommand: null,
   },
   logLevel: "info",

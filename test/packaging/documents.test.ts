@@ -38,6 +38,8 @@ const SENTENCES: Readonly<Record<Event["kind"], string>> = {
   credentialProblem: "Credential: ",
   pullsFreed: "that made no progress; the pulls go on elsewhere",
   freeingImpossible: "Cannot free pulls that hang: ",
+  hangRestartBegun: "Restarting containerd: ",
+  hangRestartEnded: "containerd was not restarted for pulls that hang: ",
   certificateExpiring: "The certificate of ",
   watchImpaired: "", // the watch's own words
   metricsShown: "Metrics are ",

@@ -52,6 +52,21 @@ const ROWS: Record<string, readonly [event: Event, level: Level, message: string
     "warn",
     "Cannot free pulls that hang: there is no ss on this host (package iproute2); they hang until containerd is restarted",
   ],
+  hangRestartBegun: [
+    { kind: "hangRestartBegun", endpoint: first },
+    "warn",
+    "Restarting containerd: pulls have hung at https://m1:5000/v2/team for a minute, and their connections cannot be closed here (agent.containerd.restart: on-hang)",
+  ],
+  "hangRestartEnded, done": [
+    { kind: "hangRestartEnded", problem: null },
+    "info",
+    "containerd was restarted; pulls that hung begin anew, with the routes as they are now",
+  ],
+  "hangRestartEnded, not done": [
+    { kind: "hangRestartEnded", problem: "the CRI does not answer as it is: no" },
+    "error",
+    "containerd was not restarted for pulls that hang: the CRI does not answer as it is: no; not before ten minutes again",
+  ],
   started: [
     { kind: "started", version: "0.1.0", configPath: "/etc/mirror-agent/config.yaml" },
     "info",

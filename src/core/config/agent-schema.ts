@@ -66,8 +66,10 @@ const containerdSchema = section("a map of containerd settings", {
     description: "containerd's socket. Default: the running daemon's.",
   }),
   binary: path("containerd", "/usr/bin").meta({ description: "containerd's binary. Default: the running daemon's." }),
-  restart: choice(["when-needed", "never"]).meta({
-    description: "Whether containerd may be restarted where nothing else will do. Default: when-needed.",
+  restart: choice(["when-needed", "never", "on-hang"]).meta({
+    description:
+      "Whether containerd may be restarted where nothing else will do: when its configuration has to change, and " +
+      "with on-hang also when pulls hang at a mirror that is down and cannot be freed. Default: when-needed.",
   }),
   restartCommand: list(
     "a list of words such as [systemctl, restart, containerd.service]",

@@ -105,7 +105,8 @@ function compileContainerd(input: NonNullable<AgentInput["containerd"]>): Contai
     certsDir: pathOf(input.certsDir),
     socket: pathOf(input.socket),
     binary: pathOf(input.binary),
-    restart: input.restart ?? "when-needed",
+    restart: input.restart === "never" ? "never" : "when-needed",
+    restartOnHang: input.restart === "on-hang",
     restartCommand: input.restartCommand ?? null,
   };
 }
