@@ -65,12 +65,13 @@ function compileEndpoint(endpoint: Endpoint, view: AgentView): StatusEndpoint {
   };
 }
 
-function compileRoute({ route, mirrors, failedOver }: RouteDecision, view: AgentView): StatusRoute {
+function compileRoute({ route, mirrors, out, failedOver }: RouteDecision, view: AgentView): StatusRoute {
   return {
     registry: route.registry,
     endpoints: mirrors.map(({ url }) => url),
     upstream: route.upstream?.url ?? null,
     failedOver,
+    leftOut: out.map(({ url }) => url),
     upstreamCredential: route.upstream && credentialOf(route.upstream, view),
   };
 }

@@ -13,6 +13,7 @@ import { readTextIfThere, statIfThere } from "../node/files.ts";
 import { observeHost } from "../node/host-facts.ts";
 import { readPlaces, readTexts } from "../node/read-places.ts";
 import { NOTHING_REMEMBERED, type Remembered } from "../node/restart-memory.ts";
+import type { Status, StatusTransition } from "../report/status.ts";
 import { askEndpoints } from "./ask-endpoints.ts";
 import { askImages } from "./ask-images.ts";
 import type { NodeView, ObserveOptions } from "./observe-node.ts";
@@ -27,7 +28,7 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
   const [certs, endpoints, images, agent, host] = await Promise.all([
     gatherCerts(node),
     askEndpoints(node, options, signal),
-    askImages(node, registries, signal),
+    askImages({ ...node, nowMs: options.nowMs }, registries, signal),
     gatherAgent(paths, remembered),
     observeHost({
       paths: [`${options.root}/var/lib/containerd`, paths.stateDir],
@@ -87,7 +88,7 @@ async function readRemembered(folder: string): Promise<Remembered> {
 async function gatherAgent({ stateDir, status }: NodePaths, { journal, failed }: Remembered): Promise<AgentFacts> {
   const [shown, stat] = await Promise.all([readTextIfThere(status), statIfThere(stateDir)]);
   return {
-    statusAtMs: readUpdatedAt(shown),
+    ...readStatus(shown),
     stateDir,
     stateDirMode: stat === null ? null : stat.mode & 0o777,
     restartOwed: journal?.step === "owed",
@@ -95,11 +96,16 @@ async function gatherAgent({ stateDir, status }: NodePaths, { journal, failed }:
   };
 }
 
-function readUpdatedAt(text: string | null): number | null {
+function readStatus(text: string | null): Pick<AgentFacts, "statusAtMs" | "falls"> {
   try {
-    const atMs = Date.parse((JSON.parse(text ?? "null") as { updatedAt?: string } | null)?.updatedAt ?? "");
-    return Number.isNaN(atMs) ? null : atMs;
+    const status = JSON.parse(text ?? "null") as Pick<Status, "updatedAt" | "transitions"> | null;
+    const atMs = Date.parse(status?.updatedAt ?? "");
+    return { statusAtMs: Number.isNaN(atMs) ? null : atMs, falls: (status?.transitions ?? []).flatMap(readFall) };
   } catch {
-    return null;
+    return { statusAtMs: null, falls: [] };
   }
+}
+
+function readFall({ at, endpoint, to, reason }: StatusTransition): AgentFacts["falls"] {
+  return to === "down" ? [{ atMs: Date.parse(at), endpoint, reason }] : [];
 }

@@ -3,7 +3,8 @@
 
 import type { Command } from "commander";
 import { parseImageReference } from "../core/image-reference.ts";
-import { type CommandContext, EXIT, type GlobalOptions, wantsColour } from "./context.ts";
+import type { AgentNote } from "../report/agent-notes.ts";
+import { type CommandContext, EXIT, type GlobalOptions, wantsColour, widthOf } from "./context.ts";
 
 export function defineExplain(program: Command, context: CommandContext): void {
   program
@@ -32,10 +33,22 @@ async function explain(image: string, global: GlobalOptions, context: CommandCon
     context.signal,
   );
   const explanation = await explainImage(parsed.reference, node, context.signal);
+  const notes = await readNotes(node.paths.status, explanation.registry, context.nowMs());
+  const view = { colour: wantsColour(context), width: widthOf(context), nowMs: context.nowMs(), notes };
   context.stdout.write(
     global.output === "json"
-      ? `${JSON.stringify(explanation, null, 2)}\n`
-      : renderExplanation(explanation, { colour: wantsColour(context) }),
+      ? `${JSON.stringify({ ...explanation, agent: notes }, null, 2)}\n`
+      : renderExplanation(explanation, view),
   );
   context.exit(explanationExitCode(explanation));
+}
+
+/** What the agent says about a registry's mirrors; nothing where it does not run. */
+async function readNotes(path: string, registry: string, nowMs: number): Promise<readonly AgentNote[]> {
+  const { readTextIfThere } = await import("../node/files.ts");
+  const { findAgentNotes } = await import("../report/agent-notes.ts");
+  const { describeAge } = await import("../report/render-status.ts");
+  const { foldView, NOTHING_SEEN } = await import("../report/status-view.ts");
+  const { status } = foldView(NOTHING_SEEN, await readTextIfThere(path), path);
+  return status === null || describeAge(status, nowMs) !== null ? [] : findAgentNotes(status, registry, nowMs);
 }

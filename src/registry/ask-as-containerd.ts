@@ -70,7 +70,9 @@ export class ContainerdAsker {
       return replyOf(answer, performance.now() - start);
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
-      const { reason, message: detail, begun, certificateExpiresAtMs } = error;
+      const { message: detail, begun, certificateExpiresAtMs } = error;
+      // containerd has patience with what flows, however slowly: its watchdog counts from byte to byte.
+      const reason = error.flowing ? "slow" : error.reason;
       const answer = { kind: "failed", reason, detail, begun, ms: performance.now() - start } as const;
       return { answer, body: Buffer.alloc(0), certificateExpiresAtMs, length: null };
     }

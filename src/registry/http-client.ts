@@ -11,7 +11,8 @@ import { chooseProxy, type ProxyEnvironment } from "../core/proxy.ts";
 import { type ConnectionTools, certificateExpiryOf, openConnection, proxyHeaders, type Route } from "./connection.ts";
 import { createSharedLookup } from "./lookup.ts";
 import { Agent, request as httpRequest } from "./node-http.ts";
-import { explainError, explainTimeout, type Phase, RequestFailure } from "./request-failure.ts";
+import { readBody } from "./read-body.ts";
+import { explainError, explainTimeout, type Phase, type Received, RequestFailure } from "./request-failure.ts";
 import { TlsContexts, type TlsMaterial } from "./tls-material.ts";
 
 export interface HttpRequest {
@@ -92,6 +93,8 @@ class Exchange {
   /** Called with each piece of the body. */
   onBody: () => void = () => {};
   readonly proxied: boolean;
+  #bytes = 0;
+  #lastByteAt = 0;
   readonly #request: HttpRequest;
   readonly #route: Route;
   readonly #tools: ConnectionTools;
@@ -109,6 +112,10 @@ class Exchange {
     return certificateExpiryOf(this.#sent?.socket ?? null);
   }
 
+  get received(): Received {
+    return { bytes: this.#bytes, quietMs: performance.now() - this.#lastByteAt };
+  }
+
   async run(agent: ConnectionAgent, signal: AbortSignal): Promise<HttpAnswer> {
     try {
       return await this.#attempt(agent, signal);
@@ -124,7 +131,10 @@ class Exchange {
     this.#sent = sent;
     const [answer] = (await once(sent, "response")) as [IncomingMessage];
     this.phase = "body";
-    const body = await readBody(answer, { maxBytes: this.#request.maxBodyBytes, onBody: this.onBody });
+    const body = await readBody(answer, {
+      maxBytes: this.#request.maxBodyBytes,
+      onBody: (bytes) => this.#receive(bytes),
+    });
     this.#refuseExpired();
     return {
       status: answer.statusCode ?? 0,
@@ -154,6 +164,12 @@ class Exchange {
     return request;
   }
 
+  #receive(bytes: number): void {
+    this.#bytes += bytes;
+    this.#lastByteAt = performance.now();
+    this.onBody();
+  }
+
   #enter(phase: Phase): void {
     this.phase = phase;
   }
@@ -165,23 +181,6 @@ class Exchange {
     const since = new Date(expiresAtMs).toISOString();
     throw new RequestFailure("certificate-expired", `certificate has been expired since ${since}`, { expiresAtMs });
   }
-}
-
-interface BodyReading {
-  readonly maxBytes: number;
-  readonly onBody: () => void;
-}
-
-async function readBody(answer: IncomingMessage, { maxBytes, onBody }: BodyReading): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    onBody();
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length >= maxBytes) break;
-  }
-  return Buffer.concat(chunks).subarray(0, maxBytes);
 }
 
 /** Connections with other trust, another client or another proxy are never shared. */

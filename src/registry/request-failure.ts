@@ -12,16 +12,19 @@ export class RequestFailure extends Error {
   readonly certificateExpiresAtMs: number | null;
   /** Whether the headers of an answer had come. */
   readonly begun: boolean;
+  /** Whether its body still came when the time was up. */
+  readonly flowing: boolean;
 
   constructor(
     reason: ProbeReason,
     detail: string,
-    options: { expiresAtMs?: number | null; begun?: boolean; cause?: unknown } = {},
+    options: { expiresAtMs?: number | null; begun?: boolean; flowing?: boolean; cause?: unknown } = {},
   ) {
     super(detail, { cause: options.cause });
     this.reason = reason;
     this.certificateExpiresAtMs = options.expiresAtMs ?? null;
     this.begun = options.begun ?? false;
+    this.flowing = options.flowing ?? false;
   }
 }
 
@@ -29,15 +32,33 @@ interface Circumstances {
   readonly phase: Phase;
   readonly proxied: boolean;
   readonly expiresAtMs: number | null;
+  /** What has come of the body; null where that is not known. */
+  readonly received?: Received | null;
+}
+
+export interface Received {
+  readonly bytes: number;
+  /** How long ago the last of them came. */
+  readonly quietMs: number;
 }
 
 /** The failure when the time was up. */
-export function explainTimeout(timeoutMs: number, { phase, proxied, expiresAtMs }: Circumstances): RequestFailure {
+export function explainTimeout(
+  timeoutMs: number,
+  { phase, proxied, expiresAtMs, received = null }: Circumstances,
+): RequestFailure {
   const { reason, missing } = TIMEOUTS[proxied && isBeforeTunnel(phase) ? "proxy" : phase];
-  return new RequestFailure(reason, `${missing} within ${Math.round(timeoutMs)} ms`, {
+  const came = phase === "body" && received !== null ? describeReceived(received) : "";
+  return new RequestFailure(reason, `${missing} within ${Math.round(timeoutMs)} ms${came}`, {
     expiresAtMs,
     begun: phase === "body",
+    flowing: phase === "body" && received !== null && received.bytes > 0 && received.quietMs < timeoutMs / 2,
   });
+}
+
+function describeReceived({ bytes, quietMs }: Received): string {
+  if (bytes === 0) return ": no byte of it came";
+  return `: ${bytes} bytes came, the last ${Math.round(quietMs)} ms ago`;
 }
 
 /** The failure for an error of node:net, node:tls or node:http; an error without a code is a fault of ours and is thrown. */

@@ -1,30 +1,79 @@
 // The screen of `mirror-agent explain`: first what a pull would do, then where containerd reads that, then each server
 // with its answers. What needs a sentence has a line of its own, so that it is right at 80 columns.
 
+import { describeFault } from "../core/describe-fault.ts";
 import type { Answer } from "../core/explain/answers.ts";
+import { contextOf, describeAnswer, isWebPage } from "../core/explain/describe-answer.ts";
 import type { ExplainedHost, Explanation } from "../core/explain/explanation.ts";
 import type { Forecast } from "../core/explain/forecast.ts";
+import type { AgentNote } from "./agent-notes.ts";
 import { escapeControl } from "./escape-control.ts";
+import { wrapText } from "./fit-text.ts";
 import { humaniseDuration } from "./humanise.ts";
 import { type Colour, paint } from "./table.ts";
 
 export interface RenderExplanationOptions {
   readonly colour: boolean;
+  readonly nowMs: number;
+  /** Columns of the terminal. */
+  readonly width?: number;
+  /** What the agent says, where it runs. */
+  readonly notes?: readonly AgentNote[];
 }
 
 /** The explanation for people; ends with a newline. */
-export function renderExplanation(explanation: Explanation, { colour }: RenderExplanationOptions): string {
+export function renderExplanation(explanation: Explanation, options: RenderExplanationOptions): string {
   const { image, hosts, forecast } = explanation;
-  const lines = [
-    paint(escapeControl(image), "bold", colour),
-    paint(describeForecast(explanation), forecast.kind === "served" ? "green" : "red", colour),
-    "",
-    ...describeReading(explanation, colour),
-    ...hosts.flatMap((host, index) => ["", ...describeHost(host, { index, explanation, colour })]),
-    "",
-    ...describeRisks(explanation, colour),
+  const paragraphs = [
+    [
+      line(escapeControl(image), "bold"),
+      line(describeForecast(explanation), forecast.kind === "served" ? "green" : "red"),
+      ...(options.notes ?? []).map((note) => line(describeNote(note, options.nowMs), "yellow")),
+    ],
+    describeReading(explanation),
+    ...hosts.map((host, index) => describeHost(host, { index, explanation, nowMs: options.nowMs })),
+    describeRisks(explanation),
   ];
-  return `${lines.join("\n")}\n`;
+  const shown = paragraphs.filter((lines) => lines.length > 0).map((lines) => renderLines(lines, options));
+  return `${shown.join("\n\n")}\n`;
+}
+
+interface Line {
+  readonly label: string;
+  readonly text: string;
+  readonly tone: Colour | null;
+}
+
+function line(text: string, tone: Colour | null = null, label = ""): Line {
+  return { label, text, tone };
+}
+
+function renderLines(
+  lines: readonly Line[],
+  { colour, width = Number.POSITIVE_INFINITY }: RenderExplanationOptions,
+): string {
+  const rows = lines.flatMap(({ label, text, tone }) =>
+    wrapText(`${label}${text}`, width, " ".repeat(label.length)).map((row, index) => {
+      const from = index === 0 ? label.length : 0;
+      return `${row.slice(0, from)}${paint(row.slice(from), tone, colour)}`;
+    }),
+  );
+  return rows.join("\n");
+}
+
+function describeNote(
+  { endpoint, isLeftOut, since, reason, detail, fallsInLastHour }: AgentNote,
+  nowMs: number,
+): string {
+  const why =
+    reason === null
+      ? ""
+      : `: ${describeFault({ reason, detail: detail ?? "" }, { certificateExpiresAtMs: null, nowMs })}`;
+  const ago = humaniseDuration(Math.max(0, nowMs - Date.parse(since)));
+  const out = isLeftOut ? [`The agent leaves out ${endpoint}, for ${ago}${escapeControl(why)}`] : [];
+  const flaps =
+    fallsInLastHour < 3 ? [] : [`it comes and goes: it went down ${fallsInLastHour} times in the last hour`];
+  return isLeftOut ? [...out, ...flaps].join("; ") : `${endpoint}: ${flaps.join()}`;
 }
 
 /** One sentence: what a pull that begins now does. */
@@ -58,14 +107,14 @@ function describeEnd(cancelledAfterMs: number | null): string {
   return `until containerd cancels it after ${humaniseDuration(cancelledAfterMs)}, without asking anybody else`;
 }
 
-function describeReading({ containerd, registry, source, hidden, doubts }: Explanation, colour: boolean): string[] {
+function describeReading({ containerd, registry, source, hidden, doubts }: Explanation): Line[] {
   const { version, isRunning, configPath } = containerd;
   const from = configPath === "" ? "config_path is not set" : `config_path ${configPath}`;
   return [
-    `containerd  ${version}${isRunning ? "" : ", not running"}; ${from}`,
-    `${registry} is read from ${describeSource({ source })}`,
-    ...hidden.map((path) => paint(`  hides ${path}`, "yellow", colour)),
-    ...doubts.map((doubt) => paint(`  ${escapeControl(doubt)}`, "yellow", colour)),
+    line(`${version}${isRunning ? "" : ", not running"}; ${from}`, null, "containerd  "),
+    line(`${registry} is read from ${describeSource({ source })}`),
+    ...hidden.map((path) => line(`hides ${path}`, "yellow", "  ")),
+    ...doubts.map((doubt) => line(escapeControl(doubt), "yellow", "  ")),
   ];
 }
 
@@ -94,63 +143,50 @@ const ROLES: Readonly<Record<ExplainedHost["role"], string>> = {
 
 function describeHost(
   host: ExplainedHost,
-  { index, explanation, colour }: { index: number; explanation: Explanation; colour: boolean },
-): string[] {
+  { index, explanation, nowMs }: { index: number; explanation: Explanation; nowMs: number },
+): Line[] {
   const { forecast } = explanation;
   const serves = forecast.kind === "served" && forecast.by === index;
-  const title = `${index + 1}  ${host.endpoint}${ROLES[host.role]}${serves ? "  ← serves the pull" : ""}`;
-  const line = (name: string, text: string, tone: Colour | null = null): string =>
-    `   ${name.padEnd(12)}${paint(escapeControl(text), tone, colour)}`;
+  const title = `${host.endpoint}${ROLES[host.role]}${serves ? "  ← serves the pull" : ""}`;
+  const field = (name: string, text: string, tone: Colour | null = null): Line =>
+    line(escapeControl(text), tone, `   ${name.padEnd(12)}`);
   const answers = [
     ["HEAD", host.manifest],
     ["manifest", host.manifestByDigest],
     ["blob", host.blob],
   ] as const;
+  const describe = (answer: Answer): string => describeAnswer(answer, { ...contextOf(host), nowMs });
   return [
-    paint(title, "bold", colour),
-    line("asks", host.url),
-    line("credential", host.credential),
+    line(title, "bold", `${index + 1}  `),
+    field("asks", host.url),
+    field("credential", host.credential),
     ...(host.capabilities.includes("resolve")
       ? []
-      : [line("may", `${host.capabilities.join(", ")}; tags are resolved elsewhere`)]),
+      : [field("may", `${host.capabilities.join(", ")}; tags are resolved elsewhere`)]),
     // A server that gives no answer is asked once; what it would say to the rest is the same.
     ...answers.flatMap(([name, answer], at) =>
-      answer && (at === 0 || answer !== host.manifest) ? [line(name, describeAnswer(answer), toneOf(answer))] : [],
+      answer && (at === 0 || answer !== host.manifest) ? [field(name, describe(answer), toneOf(answer))] : [],
     ),
-    ...(host.certificateExpiresAt ? [line("certificate", `until ${host.certificateExpiresAt.slice(0, 10)}`)] : []),
+    ...(host.certificateExpiresAt ? [field("certificate", `until ${host.certificateExpiresAt.slice(0, 10)}`)] : []),
   ];
 }
 
-function describeAnswer(answer: Answer): string {
-  const time = humaniseDuration(answer.ms);
-  if (answer.kind === "failed") return `${answer.reason}: ${answer.detail}`;
-  if (answer.isWrong === true) return `${answer.status} in ${time}, but its bytes have another digest`;
-  const size = answer.bytes > 0 ? `, ${answer.bytes} bytes` : "";
-  const digest = answer.digest !== null && answer.status < 300 ? `  ${answer.digest.slice(0, 19)}` : "";
-  const meaning = MEANINGS[answer.status];
-  return `${answer.status} in ${time}${size}${digest}${meaning === undefined ? "" : `: ${meaning}`}`;
-}
-
-const MEANINGS: Readonly<Record<number, string>> = {
-  401: "it wants a credential that it is not given, or refuses the one it gets",
-  403: "it does not let this credential in",
-  404: "it does not have the image",
-  429: "it has been asked too often",
-};
-
 function toneOf(answer: Answer): Colour {
-  return answer.kind === "answered" && answer.status < 300 && answer.isWrong !== true ? "green" : "red";
+  const isGood = answer.kind === "answered" && answer.status < 300 && answer.isWrong !== true && !isWebPage(answer);
+  return isGood ? "green" : "red";
 }
 
-function describeRisks({ containerd, silence, hosts, digestsDiffer }: Explanation, colour: boolean): string[] {
+function describeRisks({ containerd, silence, hosts, digestsDiffer }: Explanation): Line[] {
   const dialMs = Math.max(0, ...hosts.map(({ dialTimeoutMs }) => dialTimeoutMs));
   const risks = [
-    `With containerd ${containerd.version}, a server that drops packets costs each request ${humaniseDuration(dialMs)};`,
-    `one that takes requests and never answers ${describeSilence(silence)}`,
+    line(
+      `With containerd ${containerd.version}, a server that drops packets costs each request ${humaniseDuration(dialMs)};`,
+    ),
+    line(`one that takes requests and never answers ${describeSilence(silence)}`),
   ];
   const differ =
     "The servers have different digests for this tag: nodes that reach different servers run different images";
-  return [...(digestsDiffer ? [paint(differ, "yellow", colour)] : []), ...(hosts.length > 0 ? risks : [])];
+  return [...(digestsDiffer ? [line(differ, "yellow")] : []), ...(hosts.length > 0 ? risks : [])];
 }
 
 function describeSilence(silence: Explanation["silence"]): string {

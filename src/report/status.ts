@@ -57,6 +57,8 @@ export interface StatusRoute {
   /** Null where the upstream is never contacted. */
   readonly upstream: string | null;
   readonly failedOver: boolean;
+  /** The mirrors that pulls go past while they are down; missing in what an earlier version wrote. */
+  readonly leftOut?: readonly string[];
   /** How containerd's own fallback authenticates; null where no credential was named for it. */
   readonly upstreamCredential: StatusCredential | null;
 }

@@ -46,7 +46,7 @@ const pathsAsked = ({ requests }: FaultyServer) => requests.map(({ url }) => url
 
 const FAULTS: readonly (readonly [Behaviour, ProbeReason, RegExp])[] = [
   ["blob-silent", "response-timeout", /^blob of gcr\.io\/app:1\.0: no answer to the request within \d+ ms$/],
-  ["blob-stall", "body-stall", /^blob of .*: body not complete within \d+ ms$/],
+  ["blob-stall", "body-stall", /^blob of .*: body not complete within \d+ ms: \d+ bytes came, the last \d+ ms ago$/],
   ["blob-truncated", "connection-reset", /^blob of .*: the server closed the connection/],
   ["wrong-digest", "wrong-digest", /^blob of .*: its bytes are sha256:[0-9a-f]{12}, not sha256:[0-9a-f]{12}$/],
   ["wrong-digests", "wrong-digest", /^manifest of .*: its bytes are/],

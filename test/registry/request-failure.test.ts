@@ -30,6 +30,15 @@ describe("explainTimeout() goes by the phase", () => {
   }
 });
 
+test("explainTimeout() tells a body that stopped from one that is slow", () => {
+  const failureOf = (bytes: number, quietMs: number) =>
+    explainTimeout(2000, { ...STRAIGHT, phase: "body", received: { bytes, quietMs } });
+  assert.equal(failureOf(0, 2000).message, "body not complete within 2000 ms: no byte of it came");
+  const slow = failureOf(640, 15.2);
+  assert.equal(slow.message, "body not complete within 2000 ms: 640 bytes came, the last 15 ms ago");
+  assert.deepEqual([slow.flowing, failureOf(640, 1900).flowing, failureOf(0, 0).flowing], [true, false, false]);
+});
+
 const CODES: readonly (readonly [string, ProbeReason])[] = [
   ["ECONNREFUSED", "refused"],
   ["ETIMEDOUT", "connect-timeout"],

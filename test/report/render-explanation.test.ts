@@ -4,6 +4,7 @@ import type { Answer } from "../../src/core/explain/answers.ts";
 import type { ExplainedHost, Explanation } from "../../src/core/explain/explanation.ts";
 import { describeForecast, renderExplanation } from "../../src/report/render-explanation.ts";
 
+const NOW_MS = Date.parse("2026-01-01T00:00:00Z");
 const REFUSED: Answer = { kind: "failed", reason: "refused", detail: "connect ECONNREFUSED", ms: 1, begun: false };
 const found = (digest: string): Answer => ({
   ...{ kind: "answered", status: 200, ms: 12, digest, mediaType: "", isWrong: false, bytes: 0 },
@@ -37,7 +38,7 @@ const EXPLANATION: Explanation = {
 
 test("renderExplanation() says first what a pull does, then what is read and what each server answers", () => {
   assert.equal(
-    renderExplanation(EXPLANATION, { colour: false }),
+    renderExplanation(EXPLANATION, { colour: false, nowMs: NOW_MS }),
     `gcr.io/app:1
 A pull would be served by https://gcr.io/v2
 
@@ -47,7 +48,7 @@ gcr.io is read from /c/gcr.io/hosts.toml
 1  https://m/v2
    asks        https://m/v2/app/manifests/1?ns=gcr.io
    credential  none
-   HEAD        refused: connect ECONNREFUSED
+   HEAD        refused: nothing listens there (connect ECONNREFUSED)
    certificate until 2027-01-01
 
 2  https://gcr.io/v2 (server)  ← serves the pull
@@ -88,7 +89,7 @@ test("renderExplanation() says that servers differ, what hides what, and why a f
       doubts: ["it is odd"],
       source: { kind: "ignored", path: "/c/gcr.io/hosts.toml", because: "line 1" },
     },
-    { colour: false },
+    { colour: false, nowMs: NOW_MS },
   );
   assert.match(text, /different digests for this tag/);
   assert.match(text, /^ {2}hides \/c\/_default$/m);

@@ -2,6 +2,7 @@
 // certificate that holds, agree about the time, and are reached the right way.
 
 import ipaddr from "ipaddr.js";
+import { describeFault } from "../describe-fault.ts";
 import type { ProbeReason } from "../probe-result.ts";
 import { chooseProxy } from "../proxy.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
@@ -13,11 +14,11 @@ const SKEW_WARN_MS = 30_000;
 const SKEW_FAIL_MS = 300_000;
 
 /** Whether each answers. An upstream that does not is no failure of this node's: the mirrors are there for that. */
-export function checkEndpoints({ endpoints }: DoctorFacts): Check[] {
+export function checkEndpoints({ endpoints, nowMs }: DoctorFacts): Check[] {
   return endpoints.map(({ endpoint, probe }) => {
     const name = `${endpoint.role} ${endpoint.url}`;
     if (probe.ok) return ok("endpoint", `${name} answers in ${Math.round(probe.latencyMs)} ms`);
-    const found = `${name}: ${probe.reason}: ${probe.detail}`;
+    const found = `${name}: ${describeFault(probe, { ...probe, nowMs })}`;
     const mend = MENDS[probe.reason] ?? `look at the server of ${endpoint.url}`;
     return endpoint.role === "mirror" ? fail("endpoint", found, mend) : warn("endpoint", found, mend);
   });
@@ -30,11 +31,51 @@ const MENDS: Readonly<Partial<Record<ProbeReason, string>>> = {
   dns: "mend name resolution (getent hosts NAME; /etc/resolv.conf), or write the address into the config",
   tls: "the server does not speak TLS there: write http:// into the config, or give it a certificate",
   "certificate-expired": "renew the server's certificate",
+  "tls-timeout": "restart the registry, or what ends TLS in front of it: it accepts connections and says nothing",
+  unauthorized: "correct the credential that the config names for it; mirror-agent check",
+  forbidden: "let this credential read there, or name another one in the config",
+  "not-found": "correct the path of the endpoint in the config",
+  "rate-limited": "raise its limit, or give it a credential: limits are usually wider then",
+  "server-error": "look at the registry's own log: it answers, and says that it is broken",
+  "redirect-loop": "mend what is in front of the registry (load balancer, ingress): it sends back to itself",
   "certificate-untrusted": "name the authority of its certificate with caCertPath",
   "response-timeout": "restart the registry: it takes requests and never answers",
   "not-a-registry": "correct the endpoint in the config: something else answers there",
   proxy: "mend HTTPS_PROXY or NO_PROXY of containerd's unit",
 };
+
+/** What the answer to /v2/ hides: images of this node that a mirror lists and cannot deliver. */
+export function checkContents({ images }: DoctorFacts): Check[] {
+  const troubles = images.flatMap(({ image, troubles }) => troubles.map((trouble) => ({ image, ...trouble })));
+  return [...Map.groupBy(troubles, ({ endpoint }) => endpoint)].map(([endpoint, [first, ...others]]) => {
+    const more =
+      others.length === 0
+        ? ""
+        : `; ${others.length} other ${others.length === 1 ? "image fails" : "images fail"} there too`;
+    const found = `mirror ${endpoint} answers, but does not deliver ${first?.image}: its ${first?.part}: ${first?.found}${more}`;
+    return fail(
+      "contents",
+      found,
+      "look at the registry's storage (disk, bucket, cache) and its log; its /v2/ is fine",
+    );
+  });
+}
+
+/** How often in an hour a mirror may go down before its coming back is not worth much. */
+const MOST_FALLS = 3;
+const HOUR_MS = 3_600_000;
+
+/** Mirrors that come and go: each look may find them well. */
+export function checkFlapping({ agent, nowMs }: DoctorFacts): Check[] {
+  const falls = agent.falls.filter(({ atMs }) => nowMs - atMs < HOUR_MS);
+  return [...Map.groupBy(falls, ({ endpoint }) => endpoint)].flatMap(([endpoint, all]) => {
+    if (all.length < MOST_FALLS) return [];
+    const reasons = [...new Set(all.map(({ reason }) => reason))].join(", ");
+    const found = `${endpoint} comes and goes: it went down ${all.length} times in the last hour (${reasons})`;
+    const mend = "find out what is unstable (memory, a load balancer's backends, two hosts with one address)";
+    return [warn("flapping", found, mend)];
+  });
+}
 
 /** Certificates that end soon, or have. */
 export function checkCertificates({ endpoints, nowMs }: DoctorFacts): Check[] {

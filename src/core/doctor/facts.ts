@@ -58,16 +58,33 @@ export interface ImageFinding {
   readonly isAtUpstream: boolean;
   /** Whether there are mirrors for it, and all of them said whether they have it. */
   readonly haveMirrorsAnswered: boolean;
+  /** Mirrors that say they have it and do not deliver it. */
+  readonly troubles: readonly ImageTrouble[];
+}
+
+export interface ImageTrouble {
+  readonly endpoint: string;
+  readonly part: "manifest" | "blob";
+  /** What was found, in words. */
+  readonly found: string;
 }
 
 export interface AgentFacts {
   /** When the running agent last said something; null if it never did. */
   readonly statusAtMs: number | null;
+  /** When it last saw endpoints go down, and why. */
+  readonly falls: readonly Fall[];
   readonly stateDir: string;
   readonly stateDirMode: number | null;
   readonly restartOwed: boolean;
   /** A change of containerd's configuration that was taken back. */
   readonly restartFailed: string | null;
+}
+
+export interface Fall {
+  readonly atMs: number;
+  readonly endpoint: string;
+  readonly reason: string | null;
 }
 
 export interface HostFacts {

@@ -7,8 +7,10 @@ import { checkContainerdConfig, checkInEffect, checkKillMode, checkRunning } fro
 import {
   checkCertificates,
   checkClock,
+  checkContents,
   checkCredentials,
   checkEndpoints,
+  checkFlapping,
   checkImages,
   checkProxy,
 } from "./endpoint-checks.ts";
@@ -26,6 +28,8 @@ const CHECKS: readonly ((facts: DoctorFacts) => Check[])[] = [
   checkShadows,
   checkOthers,
   checkEndpoints,
+  checkContents,
+  checkFlapping,
   checkCertificates,
   checkCredentials,
   checkClock,

@@ -91,8 +91,15 @@ const WELL: DoctorFacts = {
   },
   endpoints: [endpoint()],
   proxy: NO_PROXY_ENVIRONMENT,
-  images: [{ image: "gcr.io/app:1", isAtMirror: true, isAtUpstream: true, haveMirrorsAnswered: true }],
-  agent: { statusAtMs: NOW - 1000, stateDir: "/s", stateDirMode: 0o700, restartOwed: false, restartFailed: null },
+  images: [{ image: "gcr.io/app:1", isAtMirror: true, isAtUpstream: true, haveMirrorsAnswered: true, troubles: [] }],
+  agent: {
+    statusAtMs: NOW - 1000,
+    falls: [],
+    stateDir: "/s",
+    stateDirMode: 0o700,
+    restartOwed: false,
+    restartFailed: null,
+  },
   host: HOST,
 };
 
@@ -134,6 +141,11 @@ const certificate = (days: number): Partial<DoctorFacts> => ({
 const clocks = (...ahead: readonly number[]): Partial<DoctorFacts> => ({
   endpoints: ahead.map((clockAheadMs) => endpoint({ clockAheadMs })),
 });
+const hollow = (image: string) => ({
+  ...{ image, isAtMirror: true, isAtUpstream: true, haveMirrorsAnswered: true },
+  troubles: [{ endpoint: "https://m", part: "blob", found: "body-stall: it stops" } as const],
+});
+const fallen = (minutes: number) => ({ atMs: NOW - minutes * 60_000, endpoint: "https://m", reason: "refused" });
 const disk = (change: Partial<HostFacts["disks"][number]>) =>
   host({ disks: [{ ...(HOST.disks[0] as HostFacts["disks"][number]), ...change }] });
 const proxied = { httpProxy: "", httpsProxy: "http://proxy:3128", noProxy: "" };
@@ -270,7 +282,7 @@ const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], st
   ["Spegel, by its program", host({ programs: ["spegel"] }), "warn", "others", /Spegel/],
   ["dfinit, by its file", host({ traces: ["/etc/dragonfly/dfinit.yaml"] }), "warn", "others", /Dragonfly/],
   ["bmctl, by a comment", certs({ "/c/a.io": folder("# written by bmctl\n[host]\n") }), "warn", "others", /bmctl/],
-  ["a mirror that is down", failing("refused"), "fail", "endpoint", /refused: as it is/],
+  ["a mirror that is down", failing("refused"), "fail", "endpoint", /refused: nothing listens there \(as it is\)/],
   ["an upstream that is down", failing("dns", { role: "upstream" }), "warn", "endpoint", /dns/],
   ["a certificate that ended", certificate(-1), "fail", "certificate", /expired on 2025-12-31/],
   ["a certificate that ends soon", certificate(3), "warn", "certificate", /expires on 2026-01-04/],
@@ -299,10 +311,28 @@ const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], st
   ],
   [
     "an image that only the upstream has",
-    { images: [{ image: "gcr.io/app:2", isAtMirror: false, isAtUpstream: true, haveMirrorsAnswered: true }] },
+    {
+      images: [
+        { image: "gcr.io/app:2", isAtMirror: false, isAtUpstream: true, haveMirrorsAnswered: true, troubles: [] },
+      ],
+    },
     "warn",
     "images",
     /only the upstream has gcr\.io\/app:2/,
+  ],
+  [
+    "a mirror that lists images and does not deliver them",
+    { images: [hollow("gcr.io/app:2"), hollow("gcr.io/app:3")] },
+    "fail",
+    "contents",
+    /mirror https:\/\/m answers, but does not deliver gcr\.io\/app:2: its blob: body-stall.*; 1 other image fails there/,
+  ],
+  [
+    "a mirror that comes and goes",
+    agent({ falls: [1, 10, 20, 90].map((minutes) => fallen(minutes)) }),
+    "warn",
+    "flapping",
+    /^https:\/\/m comes and goes: it went down 3 times in the last hour \(refused\)/,
   ],
   ["little space", disk({ freeBytes: 5e8 }), "warn", "space", /only 477 MiB/],
   ["no space", disk({ freeBytes: 5e7 }), "fail", "space", /only 48 MiB/],
