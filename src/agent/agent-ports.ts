@@ -7,6 +7,7 @@ import type { MirrorConfig } from "../core/mirror-config.ts";
 import type { RouteDecision } from "../core/routes.ts";
 import type { KnownHealth, LastGood } from "../node/state.ts";
 import type { Event } from "../report/events.ts";
+import type { Clocks } from "./clock-watch.ts";
 import type { HealthTable } from "./health-table.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { CredentialOf, ObservedNode, PassPlan } from "./reconcile.ts";
@@ -35,7 +36,7 @@ export interface AgentView {
   readonly node: ObservedNode | null;
 }
 
-export interface AgentPorts {
+export interface AgentPorts extends Clocks {
   readonly configPath: string;
   readonly loadConfig: () => Promise<LoadedConfig>;
   readonly loadLastGood: () => Promise<LoadedConfig | null>;
@@ -56,5 +57,4 @@ export interface AgentPorts {
   readonly requestPass: (withinMs: number) => void;
   /** Math.random, or what a test puts in its place. */
   readonly random: () => number;
-  readonly nowMs: () => number;
 }

@@ -15,9 +15,11 @@ import { distinct, type RouteDecision, upstreamsThatMatter } from "../core/route
 import { isServedWithout } from "../core/served-without.ts";
 import type { KnownHealth } from "../node/state.ts";
 import type { AgentPorts, AgentView, ValidConfig } from "./agent-ports.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { describeCredential } from "./endpoint-credentials.ts";
 import { type HealthChange, HealthTable } from "./health-table.ts";
 import type { LoadedConfig } from "./load-config.ts";
+import { Memory } from "./memory.ts";
 import { eventsOfPass } from "./pass-events.ts";
 import { type CredentialOf, type ObservedNode, type PassPlan, planPass } from "./reconcile.ts";
 
@@ -35,6 +37,8 @@ const NO_DECISIONS: readonly RouteDecision[] = [];
 export class Agent {
   readonly #ports: AgentPorts;
   readonly #health: HealthTable;
+  readonly #memory = new Memory();
+  readonly #clock: ClockWatch;
   #inForce: ValidConfig | null = null;
   #rejected: readonly ConfigIssue[] | null = null;
   #appliedAtMs: number | null = null;
@@ -50,21 +54,26 @@ export class Agent {
 
   constructor(ports: AgentPorts, known: KnownHealth) {
     this.#ports = ports;
+    this.#clock = new ClockWatch(ports);
     this.#health = new HealthTable(known, ports.nowMs());
   }
 
   /** One pass over config and node. Throws if the node cannot be read or changed; the next pass tries again. */
   async pass(): Promise<void> {
+    this.#health.shift(this.#clock.takeStepMs());
+    await this.#memory.retry();
     const valid = await this.#chooseConfig(await this.#ports.loadConfig());
     if (valid) await this.#reconcile(valid);
     this.#passedAtMs = this.#ports.nowMs();
     this.#follow();
     this.#publish();
+    this.#memory.throwIfOwed();
   }
 
   /** Takes in one probe of an endpoint that is followed. */
   onProbe(endpoint: Endpoint, result: ProbeResult): void {
     if (!this.#inForce) return;
+    this.#health.shift(this.#clock.takeStepMs());
     const { config } = this.#inForce;
     const { maxLatencyMs = null } = config.mirrors.find((mirror) => isAt(endpoint, mirror))?.probe ?? {};
     const nowMs = this.#ports.nowMs();
@@ -122,11 +131,15 @@ export class Agent {
     return lastGood && isValid(lastGood) ? lastGood : null;
   }
 
+  #saveLastGood({ text, tlsFiles }: ValidConfig): Promise<void> {
+    return this.#ports.saveLastGood({ text, tlsFiles: [...tlsFiles.values()] });
+  }
+
   async #reconcile(valid: ValidConfig): Promise<void> {
     const isNew = !sameConfig(valid, this.#inForce);
     if (isNew) this.forgetFights();
     const { plan, changes, performed } = await this.#planAndPerform(valid, await this.#ports.readCredentials(valid));
-    if (isNew) await this.#ports.saveLastGood({ text: valid.text, tlsFiles: [...valid.tlsFiles.values()] });
+    if (isNew) await this.#memory.keep("config", () => this.#saveLastGood(valid));
     const before = this.#decisions;
     this.#inForce = valid;
     this.#decisions = plan.decisions;
@@ -181,7 +194,8 @@ export class Agent {
     const { stateOf, out } = this.#health;
     const plan = planPass({ config, tlsFiles, stateOf, out, credentialOf }, this.#node);
     const changes = [...this.#changes];
-    if (this.#health.setOut(plan.decisions) || changes.length > 0) await this.#ports.saveHealth(this.#health.known());
+    if (this.#health.setOut(plan.decisions) || changes.length > 0)
+      await this.#memory.keep("health", () => this.#ports.saveHealth(this.#health.known()));
     return { plan, changes };
   }
 

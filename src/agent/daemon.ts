@@ -89,7 +89,7 @@ export class Daemon {
       emit: (event) => this.#emit(event),
       requestPass: () => this.requestPass(),
       isOurFault,
-      nowMs: options.nowMs,
+      nowMs: () => performance.now(),
     });
     this.#probing = new Probing({
       client: host.client,
@@ -175,6 +175,7 @@ export class Daemon {
       requestPass: (withinMs) => this.#loop.requestWithin(withinMs),
       random: Math.random,
       nowMs: this.#options.nowMs,
+      steadyMs: () => performance.now(),
     };
   }
 

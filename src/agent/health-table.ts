@@ -1,7 +1,7 @@
 // What is known of every endpoint, and which mirrors are left out of routes because of it.
 
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
-import { type EndpointHealth, type FoldContext, foldProbe, unknownHealth } from "../core/health.ts";
+import { type EndpointHealth, type FoldContext, foldProbe, shiftHealth, unknownHealth } from "../core/health.ts";
 import { transitionOf } from "../core/health-transition.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
 import { foldTransition, type RecentTransition } from "../core/recent-transitions.ts";
@@ -16,7 +16,7 @@ export interface HealthChange {
 
 export class HealthTable {
   readonly #health = new Map<string, EndpointHealth>();
-  readonly #startedAtMs: number;
+  #startedAtMs: number;
   #out: KnownHealth["out"];
   #recent: readonly RecentTransition[];
 
@@ -27,7 +27,7 @@ export class HealthTable {
     this.#recent = Array.isArray(known.recent) ? known.recent : [];
     for (const [key, health] of Object.entries(known.endpoints)) {
       // What an earlier version did not know is not known.
-      const whole = { ...unknownHealth(nowMs), ...health };
+      const whole = notAfter({ ...unknownHealth(nowMs), ...health }, nowMs);
       this.#health.set(key, health.state === "up" ? { ...whole, state: "unknown", sinceMs: nowMs } : whole);
     }
   }
@@ -67,6 +67,16 @@ export class HealthTable {
     return { endpoint, before, after };
   }
 
+  /** The clock was set by so much: what has happened meanwhile did not happen years ago. */
+  shift(byMs: number): void {
+    if (byMs === 0) return;
+    for (const [key, health] of this.#health) this.#health.set(key, shiftHealth(health, byMs, this.#startedAtMs));
+    this.#recent = this.#recent.map((each) =>
+      each.atMs >= this.#startedAtMs ? { ...each, atMs: each.atMs + byMs } : each,
+    );
+    this.#startedAtMs += byMs;
+  }
+
   /** Forgets every endpoint but these: what is not probed is not known. */
   keepOnly(endpoints: readonly Endpoint[]): void {
     const keys = new Set(endpoints.map(endpointKey));
@@ -85,4 +95,15 @@ export class HealthTable {
   known(): KnownHealth {
     return { endpoints: Object.fromEntries(this.#health), out: this.#out, recent: this.#recent };
   }
+}
+
+// A node may boot with its clock in the past, before anything that is remembered.
+function notAfter(health: EndpointHealth, nowMs: number): EndpointHealth {
+  const { sinceMs, goodSinceMs, recoveredAtMs } = health;
+  return {
+    ...health,
+    sinceMs: Math.min(sinceMs, nowMs),
+    goodSinceMs: goodSinceMs === null ? null : Math.min(goodSinceMs, nowMs),
+    recoveredAtMs: recoveredAtMs === null ? null : Math.min(recoveredAtMs, nowMs),
+  };
 }

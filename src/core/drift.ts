@@ -43,10 +43,13 @@ export function foldDrift(
   };
 }
 
-const GIVEN_UP: readonly number[] = new Array(FIGHT_LIMIT).fill(Number.POSITIVE_INFINITY);
+const NEVER_OVER = Number.POSITIVE_INFINITY;
+
+const GIVEN_UP: readonly number[] = new Array(FIGHT_LIMIT).fill(NEVER_OVER);
 
 function recent(fights: Fights, path: string, nowMs: number): readonly number[] {
-  return (fights.get(path) ?? []).filter((atMs) => atMs > nowMs - FIGHT_WINDOW_MS);
+  // The clock may have been set back since: what is long to come is long gone.
+  return (fights.get(path) ?? []).filter((atMs) => atMs === NEVER_OVER || Math.abs(nowMs - atMs) < FIGHT_WINDOW_MS);
 }
 
 function isWrite(action: Action): action is WriteFile {

@@ -50,6 +50,19 @@ export function unknownHealth(nowMs: number): EndpointHealth {
   };
 }
 
+/** The same after the clock was set by so much: what happened since `fromMs`, by the old time, moves with it. */
+export function shiftHealth(health: EndpointHealth, byMs: number, fromMs: number): EndpointHealth {
+  const shift = <T extends number | null>(atMs: T): T =>
+    atMs !== null && atMs >= fromMs ? ((atMs + byMs) as T) : atMs;
+  const { sinceMs, goodSinceMs, recoveredAtMs } = health;
+  return {
+    ...health,
+    sinceMs: shift(sinceMs),
+    goodSinceMs: shift(goodSinceMs),
+    recoveredAtMs: shift(recoveredAtMs),
+  };
+}
+
 export interface FoldContext {
   readonly settings: Pick<ProbeSettings, "fall" | "rise">;
   /** What is slower than this is down; null or nothing where it is not asked for. */

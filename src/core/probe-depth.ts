@@ -57,7 +57,9 @@ function decideReturn(state: DepthState, health: EndpointHealth, context: DepthC
   const { settings, jitter, isServed, random, nowMs } = context;
   const isLast = health.streak + 1 >= settings.rise && (heldDownUntilMs(health) ?? nowMs) <= nowMs;
   if (!isLast) return { isDeep: false, next: { ...state, failbackAtMs: null } };
-  const failbackAtMs = state.failbackAtMs ?? nowMs + random() * jitter.failbackMs;
+  // The clock may have been set back since it was drawn.
+  const drawn = state.failbackAtMs ?? nowMs + random() * jitter.failbackMs;
+  const failbackAtMs = Math.min(drawn, nowMs + jitter.failbackMs);
   if (isServed && nowMs < failbackAtMs) return { isDeep: false, next: { ...state, failbackAtMs } };
   // Should it fail, the wait begins anew: a mirror that is ill is not asked for images all the time.
   return { isDeep: true, next: { shallowInRow: Math.floor(random() * DEEP_EVERY), failbackAtMs: null } };

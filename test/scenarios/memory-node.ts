@@ -38,6 +38,10 @@ export class PowerCut extends Error {}
 
 export class MemoryNode {
   configText: string;
+  /** How much somebody has moved the clock. */
+  clockSetByMs = 0;
+  /** Nothing can be remembered. */
+  isStateFull = false;
   nowMs = Date.parse("2026-01-01T03:00:00Z");
   /** Everything on disk under certs.d and in the state folder. */
   readonly files = new Map<string, HaveFile>();
@@ -101,8 +105,8 @@ export class MemoryNode {
         const { config } = parseConfig(this.lastGood.text);
         return { text: this.lastGood.text, config, issues: [], tlsFiles: new Map(), names: [] };
       },
-      saveLastGood: async (lastGood) => this.#effect(() => (this.lastGood = lastGood)),
-      saveHealth: async (known) => this.#effect(() => (this.known = structuredClone(known))),
+      saveLastGood: async (lastGood) => this.#save(() => (this.lastGood = lastGood)),
+      saveHealth: async (known) => this.#save(() => (this.known = structuredClone(known))),
       readCredentials: async () => withoutCredential,
       observe: async () => this.#observe(),
       perform: async (actions) => {
@@ -123,6 +127,7 @@ export class MemoryNode {
       },
       random: () => this.random(),
       nowMs: () => this.nowMs,
+      steadyMs: () => this.nowMs - this.clockSetByMs,
     };
   }
 
@@ -135,6 +140,17 @@ export class MemoryNode {
       containerdVersion: { major: 1, minor: 7, patch: 24 },
       takeover: SETTLED,
     };
+  }
+
+  #save(effect: () => void): void {
+    if (this.isStateFull) throw new Error("ENOSPC: no space left on device");
+    this.#effect(effect);
+  }
+
+  /** Sets the clock; the time that passes does not. */
+  setClock(ms: number): void {
+    this.clockSetByMs += ms - this.nowMs;
+    this.nowMs = ms;
   }
 
   #effect(effect: () => void): void {
