@@ -7,6 +7,7 @@ import type { MetricsSettings } from "../core/mirror-config.ts";
 import type { ProbeResult } from "../core/probe-result.ts";
 import type { Event } from "../report/events.ts";
 import { mergeSamples } from "../report/merge-samples.ts";
+import type { Labels } from "../report/metrics-catalogue.ts";
 import { countEvent, zeroCounts } from "../report/metrics-counts.ts";
 import { MetricsRegistry } from "../report/metrics-registry.ts";
 import { compileScope, type MetricsScope, NO_SCOPE } from "../report/metrics-scope.ts";
@@ -79,7 +80,7 @@ export class MetricsRecorder {
   #setScope(view: AgentView): void {
     this.#scope = compileScope(view.decisions);
     const { endpoints, registries, endpointLabels, registryLabels } = this.#scope;
-    const kept = new Set([...endpoints.map(endpointLabels), ...registries.map(registryLabels)].map(keyOf));
+    const kept = new Set([NODE, ...endpoints.map(endpointLabels), ...registries.map(registryLabels)].map(keyOf));
     this.#registry.keepOnly((labels) => kept.has(keyOf(labels)));
     this.#registry.add(zeroCounts(this.#scope));
   }
@@ -110,7 +111,10 @@ export class MetricsRecorder {
   }
 }
 
-/** What of a metric's labels says whose it is; counters of the node itself have neither. */
-function keyOf(labels: Readonly<Record<string, string>> | null): string {
+/** The labels of what counts for the node itself. */
+const NODE: Labels = {};
+
+/** Whose a metric is, by its labels. */
+function keyOf(labels: Labels | null): string {
   return JSON.stringify([labels?.endpoint ?? null, labels?.role ?? null, labels?.registry ?? null]);
 }

@@ -45,12 +45,12 @@ export function zeroCounts(scope: MetricsScope): Increment[] {
   return [...endpoints, ...registries];
 }
 
-// What was never known to be otherwise has not changed: a start is no transition.
+// As in the log and in status: that an endpoint is well at the first look is no news.
 function countTransition(
   { endpoint, transition }: Event & { kind: "endpointChanged" },
   scope: MetricsScope,
 ): Increment[] {
-  if (transition.lastedMs === null) return [];
+  if (transition.to === "up" && transition.lastedMs === null) return [];
   const reason = transition.to === "down" ? transition.reason : "";
   return withLabels(scope.endpointLabels(endpoint), (labels) => [
     { name: "endpoint_transitions_total", labels: { ...labels, to: transition.to, reason }, by: 1 },

@@ -40,6 +40,7 @@ export class MetricsRegistry {
     }
     if (durations === null) throw new Error("Cannot measure probes: there is no histogram for them");
     this.#durations = durations;
+    this.show([]);
   }
 
   /** The HTTP header for what render() gives. */
