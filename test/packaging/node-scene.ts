@@ -35,7 +35,7 @@ agent:
 `;
 
 const PULLS = 12;
-const PASSWORDS = { mirror: "for-the-mirror", "gcr.io": "for-gcr-io" } as const;
+export const PASSWORDS = { mirror: "for-the-mirror", "gcr.io": "for-gcr-io" } as const;
 
 export async function openNodeScene(workspace: Workspace, version: ContainerdVersion): Promise<NodeScene> {
   const authority = makeAuthority("lab authority");
@@ -83,7 +83,7 @@ function isAnswerToContainerd(line: string): boolean {
   return line.includes('"http.request.useragent":"containerd/') && line.includes('"http.response.status":200');
 }
 
-interface HostDescription {
+export interface HostDescription {
   readonly name: keyof typeof PASSWORDS;
   readonly address: string;
   readonly port: number;
@@ -91,7 +91,8 @@ interface HostDescription {
   readonly names: readonly string[];
 }
 
-async function startHost(workspace: Workspace, lan: Lan, host: HostDescription): Promise<Daemon> {
+/** A registry that is a host of its own, filled with the images that `pull()` asks for. */
+export async function startHost(workspace: Workspace, lan: Lan, host: HostDescription): Promise<Daemon> {
   const { name, address, port, authority, names } = host;
   const auth = { kind: "basic", username: "node", password: PASSWORDS[name] } as const;
   const tls = authority.issue([...names, "IP:127.0.0.1"]);
