@@ -32,12 +32,12 @@ export function withConfigAuth(state: CredentialState, takeover: TakeoverState):
   return { ...state, warnings: [...state.warnings, warning] };
 }
 
-/** Why containerd cannot use what was chosen, although it is in its configuration or will be; null if it can. */
+/** Why containerd cannot use what was chosen, or cannot yet; null if it can. */
 export function findWhyUnused(choice: EndpointCredential, takeover: TakeoverState): string | null {
   if (choice.kind !== "config-auth") return null;
   const use = findUse(choice, takeover);
-  if (use.kind === "missing") return use.mend;
-  return use.kind === "coming" ? "containerd has to be restarted to use our credential" : null;
+  if (use.kind === "used" || use.kind === "theirs") return null;
+  return "containerd has not loaded our credential from its config.toml";
 }
 
 type Use = { readonly kind: "used" | "theirs" | "coming" } | { readonly kind: "missing"; readonly mend: string };

@@ -96,8 +96,8 @@ export class EndpointCredentials {
 
   /** The same for all endpoints, in their order; null before they were read. */
   chooseAll(containerdVersion: ContainerdVersion | null): CredentialState[] | null {
-    const held = this.#held && [...this.#held.values()];
-    return held && held.map(({ endpoint }) => this.choose(endpoint, containerdVersion));
+    if (this.#held === null) return null;
+    return [...this.#held.values()].map(({ endpoint }) => this.choose(endpoint, containerdVersion));
   }
 
   /** Says why containerd does not use a choice yet, from the next choose() on. */

@@ -42,6 +42,7 @@ export interface HostOptions {
   readonly onCredentialChange?: () => void;
 }
 
+const ANSWERS_WAIT_MS = 5000;
 const LOCK_WAIT_MS = 60_000;
 /** Another's takeover may wait for pulls, and for containerd twice. */
 const TAKEOVER_WAIT_MS = 300_000;
@@ -115,6 +116,12 @@ export class Host {
   async askRegistries(): Promise<void> {
     await this.credentials.ask(this.#stop.signal).catch(() => {});
     this.noticeAnswers();
+  }
+
+  /** Waits for what registries say that have not said yet what they take, but not long: they may be dead. */
+  async waitForAnswers(signal: AbortSignal): Promise<void> {
+    const timeout = AbortSignal.timeout(ANSWERS_WAIT_MS);
+    await this.credentials.ask(AbortSignal.any([signal, timeout])).catch(() => signal.throwIfAborted());
   }
 
   /** Asks for a pass if a registry has said something new about what it takes. */

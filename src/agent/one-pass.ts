@@ -18,17 +18,13 @@ export type Applied =
   | Exclude<Prepared, Planned>
   | (Planned & { readonly takeover: TakeoverReport; readonly after: ObservedNode });
 
-const ASK_TIMEOUT_MS = 5000;
-
 /** Decides what the node needs, and changes nothing. */
 export async function preparePass(host: Host, signal: AbortSignal): Promise<Prepared> {
   const { config, text, ...loaded } = await host.loadConfig();
   if (config === null || text === null) return { kind: "rejected", issues: loaded.issues };
   const valid = { ...loaded, config, text };
   const credentialOf = await host.readCredentials(valid);
-  await host.credentials.ask(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])).catch(() => {
-    signal.throwIfAborted(); // a registry that does not answer is no reason not to go on
-  });
+  await host.waitForAnswers(signal);
   const { endpoints, out } = await readHealth(host.paths.stateDir);
   const node = await host.observe(config);
   const stateOf: Parameters<typeof planPass>[0]["stateOf"] = (endpoint) =>

@@ -12,7 +12,7 @@ import {
   resumeTakeover,
   USUAL_POLICY,
 } from "../node/restart.ts";
-import { type RestartMemory, rememberInEffect } from "../node/restart-memory.ts";
+import { forgetPaid, type RestartMemory, rememberInEffect } from "../node/restart-memory.ts";
 import { createRestartPorts } from "../node/restart-ports.ts";
 import type { Host } from "./host.ts";
 import { planContainerd } from "./takeover-state.ts";
@@ -39,18 +39,23 @@ export function takeOver(
   signal: AbortSignal,
 ): Promise<TakeoverReport> {
   return host.underTakeoverLock(async () => {
+    // What they take decides what the edit has to hold: one restart for all of it.
+    await host.waitForAnswers(signal);
     const memory = await host.openRestartMemory();
     const resumed = await resume(host, config, memory, signal);
     const { observed, certsDir } = await host.lookAtContainerd(config, signal);
     const plan = planContainerd(observed, { config, certsDir, auths: host.authWishes(observed) }, memory.now);
-    if (plan.kind === "change") {
-      return { resumed, plan, outcome: await carryOut(host, config, { change: plan, memory, spreadMs }, signal) };
-    }
-    if (plan.kind === "settled" && observed.daemon !== null) {
+    if (plan.kind === "refused") return { resumed, plan, outcome: null };
+    if (observed.daemon !== null && (plan.kind === "settled" || plan.isRead)) {
+      // Before the files change: afterwards their times say nothing of what this daemon has loaded.
       const auths = loadedAuths(observed, authMemory(memory.now));
       await rememberInEffect(memory, { daemon: observed.daemon.identity, configPath: certsDir, auths });
     }
-    return { resumed, plan, outcome: null };
+    if (plan.kind === "settled") {
+      await forgetPaid(memory, observed.daemon?.identity ?? null);
+      return { resumed, plan, outcome: null };
+    }
+    return { resumed, plan, outcome: await carryOut(host, config, { change: plan, memory, spreadMs }, signal) };
   }, signal);
 }
 

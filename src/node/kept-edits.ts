@@ -71,7 +71,8 @@ function authsAfter(first: KeptEdit | undefined, edit: FileEdit, fingerprintKey:
   const left = findOurAuths(edit.oldText ?? "", { auths: before, fingerprintKey });
   const kept = left.map((host) => [host, before[host] ?? ""] as const);
   const changed = edit.auths.map(({ host, auth }) => [host, fingerprintAuth(fingerprintKey, host, auth)] as const);
-  return Object.fromEntries([...kept, ...changed].filter(([, fingerprint]) => fingerprint !== ""));
+  const after = new Map([...kept, ...changed]);
+  return Object.fromEntries([...after].filter(([, fingerprint]) => fingerprint !== ""));
 }
 
 function holdsPath({ undo }: KeptEdit, text: string): boolean {

@@ -79,11 +79,15 @@ export async function rememberInEffect(
   memory: RestartMemory,
   inEffect: NonNullable<TakeoverMemory["inEffect"]>,
 ): Promise<void> {
-  const { inEffect: known, journal } = memory.now;
-  // A settled node owes nothing to the daemon that it was owed to, and the texts in the journal may be secret.
-  const isPaid = journal?.step === "owed" && journal.daemon === inEffect.daemon;
-  if (known?.daemon === inEffect.daemon && known.configPath === inEffect.configPath && !isPaid) return;
-  await memory.update({ inEffect, journal: isPaid ? null : journal });
+  const known = memory.now.inEffect;
+  if (known?.daemon === inEffect.daemon && known.configPath === inEffect.configPath) return;
+  await memory.update({ inEffect });
+}
+
+/** Forgets what was owed to this daemon, where nothing is any more: the texts in the journal may be secret. */
+export async function forgetPaid(memory: RestartMemory, daemon: string | null): Promise<void> {
+  const { journal } = memory.now;
+  if (journal?.step === "owed" && daemon !== null && journal.daemon === daemon) await memory.update({ journal: null });
 }
 
 /** What is remembered cannot be read. */

@@ -144,8 +144,10 @@ function modeOf(
 
 async function oweRestart({ daemon, key, wanted, auths }: Change, { memory }: RestartRun): Promise<Journal> {
   const kept = memory.now.journal;
-  if (kept?.step === "owed" && kept.daemon === daemon && kept.wanted === wanted) return kept;
-  const journal: Journal = { step: "owed", edit: null, daemon, key, wanted, auths, failure: null };
+  const isSame = kept?.step === "owed" && kept.daemon === daemon && kept.wanted === wanted;
+  const journal: Journal = isSame
+    ? { ...kept, auths }
+    : { step: "owed", edit: null, daemon, key, wanted, auths, failure: null };
   await memory.update({ journal });
   return journal;
 }

@@ -81,7 +81,7 @@ export async function startContainerd(workspace: Workspace, options: ContainerdO
 }
 
 /** Removes an image with its blobs and half-done downloads, so that the next pull fetches everything again. */
-export async function forgetImage(containerd: Containerd, image: string): Promise<void> {
+export async function forgetImage(containerd: Pick<Containerd, "cri" | "dir">, image: string): Promise<void> {
   // The CRI deletes the last name synchronously, which collects the blobs too.
   await containerd.cri.removeImage(image);
   const halfDone = join(containerd.dir, "var/lib/containerd/io.containerd.content.v1.content/ingest");

@@ -4,7 +4,10 @@ import type { LabAgent } from "./agent.ts";
 import { type Containerd, forgetImage } from "./containerd.ts";
 import type { GuardedRegistry } from "./guarded-registry.ts";
 
-async function pull(containerd: Containerd, registry: string): Promise<void> {
+/** Any containerd of the laboratory. */
+type Puller = Pick<Containerd, "cri" | "dir">;
+
+async function pull(containerd: Puller, registry: string): Promise<void> {
   const image = `${registry}/lab/hello:1.0`;
   await containerd.cri.pullImage(image, { timeoutMs: 10_000 });
   await forgetImage(containerd, image);
@@ -12,7 +15,7 @@ async function pull(containerd: Containerd, registry: string): Promise<void> {
 
 /** Pulls, and gives the servers of those that served blobs for it. */
 export async function pullFrom(
-  containerd: Containerd,
+  containerd: Puller,
   registry: string,
   servers: readonly GuardedRegistry[],
 ): Promise<readonly string[]> {
