@@ -52,12 +52,17 @@ export interface Pulled {
   readonly failures: number;
 }
 
+export interface Pair {
+  readonly later: number;
+  readonly direct: number;
+}
+
 export interface CellResult {
   readonly fault: Fault;
   readonly version: ContainerdVersion;
   readonly mode: Mode;
-  /** From the upstream with no mirror configured, while all other cells do the same: slower than one alone. */
-  readonly direct: number;
+  /** Pulls as "once known", each right beside one from the upstream with no mirror configured; none if it was cut off. */
+  readonly pairs: readonly Pair[];
   readonly atStrike: Pulled;
   readonly onceKnown: Pulled;
   readonly inFlight: Pulled;
@@ -78,14 +83,23 @@ const STOPPING: ReadonlySet<Fault> = new Set([
   "flapping",
   "black-hole",
 ]);
-const MOMENTS = ["warm", "direct", "at-strike", "once-known", "in-flight"] as const;
+const PAIRS = 3;
+const paired = (tag: string): string[] => Array.from({ length: PAIRS }, (_, index) => `${tag}-${index}`);
+const MOMENTS = ["warm", "at-strike", "in-flight", ...paired("once-known"), ...paired("direct")];
 const BACK_OFF_MS = 10_000;
-const LATER_MS = 30_000;
+const LATER_MS = 15_000;
 export const FAILBACK_MS = 45_000;
 const FLAP_MS = 3000;
 
-const imageOf = (tag: string) =>
-  buildImage({ seed: tag, layerSizes: tag === "in-flight-slow" ? [800] : [200_000, 1_000_000, 50_000] });
+const isPaired = (tag: string): boolean => /^(once-known|direct)-/.test(tag);
+
+// What is compared has to take longer than chance.
+function layerSizesOf(tag: string): readonly number[] {
+  if (tag === "in-flight-slow") return [800];
+  return [200_000, isPaired(tag) ? 8_000_000 : 1_000_000, 50_000];
+}
+
+const imageOf = (tag: string) => buildImage({ seed: tag, layerSizes: layerSizesOf(tag) });
 
 export const IMAGE_FILES = new Map(
   [...MOMENTS, "in-flight-slow"].flatMap((tag) => [...filesOf(imageOf(tag), `bench/${tag}`, "1")]),
@@ -170,7 +184,6 @@ class Measurement {
 
   async measure(): Promise<CellResult> {
     const { kind, containerd } = this.#parts;
-    const direct = await this.#pull("direct.test/bench/direct:1");
     const booted = containerd.pid;
     const inFlight = this.#pull(await this.#beginInFlight(), { from: () => this.#struckAtMs });
     await this.#untilInFlight();
@@ -181,20 +194,37 @@ class Measurement {
     // Where nobody comes to know of the fault, the later pull begins at one and the same moment for all.
     await Promise.race([delay(LATER_MS), ...(this.#parts.agent ? [known] : [])]);
     const laterAt = this.#since(this.#struckAtMs);
-    const onceKnown = this.#pull("gcr.io/bench/once-known:1");
-    const pulls = { atStrike: await atStrike, onceKnown: await onceKnown, inFlight: await inFlight };
+    const { onceKnown, pairs } = await this.#pullPairs();
+    const pulls = { atStrike: await atStrike, onceKnown, inFlight: await inFlight };
     const detection = await known;
     await heal();
     const failback = await this.#untilBack(detection !== null);
     return {
       ...kind,
-      direct: direct.seconds ?? -1,
+      pairs,
       ...pulls,
       laterAt,
       detection,
       failback,
       restarts: containerd.pid === booted ? 0 : 1,
     };
+  }
+
+  // By turns, so that what the machine is busy with strikes both alike. Where the first hangs there is nothing to compare.
+  async #pullPairs(): Promise<{ onceKnown: Pulled; pairs: readonly Pair[] }> {
+    const pull = (tag: string, index: number) => this.#pull(`${tag}-${index}:1`);
+    const onceKnown = await pull("gcr.io/bench/once-known", 0);
+    const pairs: Pair[] = [];
+    if (onceKnown.seconds === null || onceKnown.failures > 0) return { onceKnown, pairs };
+    for (let index = 0; index < PAIRS; index += 1) {
+      const isFirst = index % 2 === 1;
+      const before = isFirst ? await pull("direct.test/bench/direct", index) : null;
+      const later = index === 0 ? onceKnown : await pull("gcr.io/bench/once-known", index);
+      const direct = before ?? (await pull("direct.test/bench/direct", index));
+      if (later.seconds !== null && direct.seconds !== null)
+        pairs.push({ later: later.seconds, direct: direct.seconds });
+    }
+    return { onceKnown, pairs };
   }
 
   async #beginInFlight(): Promise<string> {
