@@ -25,10 +25,18 @@ export interface LabAgentOptions {
   /** Null: the file that is there. */
   readonly config: string | null;
   readonly env?: Readonly<Record<string, string>>;
+  /** Without what closing containerd's connections takes: a second descriptor of them, and CAP_NET_ADMIN. */
+  readonly cannotClose?: boolean;
 }
 
+// The parent's death signal is lost where capabilities change.
+const WITHOUT_NET_ADMIN = ["setpriv", "--bounding-set", "-net_admin", "setpriv", "--pdeathsig", "KILL"];
+
 /** Resolves once the process runs; it is ended with the workspace. */
-export async function startAgent(workspace: Workspace, { root, config, env = {} }: LabAgentOptions): Promise<LabAgent> {
+export async function startAgent(
+  workspace: Workspace,
+  { root, config, env = {}, cannotClose = false }: LabAgentOptions,
+): Promise<LabAgent> {
   const configPath = join(root, "etc/mirror-agent/config.yaml");
   const statusPath = join(root, "run/mirror-agent/status.json");
   const configure = async (text: string): Promise<void> => {
@@ -37,10 +45,9 @@ export async function startAgent(workspace: Workspace, { root, config, env = {} 
   };
   if (config !== null) await configure(config);
   await mkdir(join(root, "run/mirror-agent"), { recursive: true });
-  const daemon = await startDaemon(
-    [process.execPath, "--disable-warning=ExperimentalWarning", MAIN, "--root", root, "run"],
-    { env },
-  );
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
+  const limited = cannotClose ? [...WITHOUT_NET_ADMIN, ...node, "--no-experimental-ffi"] : node;
+  const daemon = await startDaemon([...limited, MAIN, "--root", root, "run"], { env });
   workspace.onEnd(() => daemon.kill());
   const status = () =>
     readFile(statusPath, "utf8").then(
