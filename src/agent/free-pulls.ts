@@ -12,7 +12,7 @@ import {
   NONE_RESISTS,
   type ResistingSockets,
 } from "../core/resisting-sockets.ts";
-import { foldLook, type Looks, NO_LOOKS, nextLookMs } from "../core/stalled-sockets.ts";
+import { foldLook, type Looks, lookAnew, NO_LOOKS, nextLookMs } from "../core/stalled-sockets.ts";
 import type { AddressesOf } from "../node/address-book.ts";
 import { type HeldSocket, SocketError } from "../node/sockets.ts";
 import type { Event } from "../report/events.ts";
@@ -51,6 +51,8 @@ export class FreePulls {
   /** How often closing a connection was tried, by inode. */
   #attempts: ReadonlyMap<string, number> = new Map();
   #resisting: ResistingSockets = NONE_RESISTS;
+  /** Where connections were closed since the endpoint is down, by address. */
+  #hanging: ReadonlySet<string> = new Set();
 
   constructor(ports: FreePullsPorts) {
     this.#ports = ports;
@@ -111,20 +113,23 @@ export class FreePulls {
     const servers = [...new Set([...(hungServers?.keys() ?? []), ...(suspects?.keys() ?? [])])];
     const sockets = await this.#ports.findSockets(pid, servers, signal);
     const nowMs = this.#ports.nowMs();
-    const { looks, stalled } = foldLook(this.#looks, sockets, nowMs);
+    const { looks, stalled } = foldLook(this.#looks, sockets, { nowMs, hanging: this.#hanging });
     this.#looks = looks;
     this.#resisting = keepResisting(this.#resisting, sockets);
     this.#hasStalled = stalled.length > 0;
     this.#attempts = new Map([...this.#attempts].filter(([inode]) => looks.has(inode)));
     const freed = new Map<Endpoint, number>();
     const stuck = new Set<Endpoint>();
+    const hanging = new Set([...this.#hanging].filter((address) => hungServers?.has(address)));
     for (const socket of stalled) {
       const endpoint = hungServers?.get(socket.remote);
       if (endpoint === undefined || spared?.has(socket.remote)) continue;
       if (await this.#tryClose(pid, socket, signal)) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
+      hanging.add(socket.remote);
       this.#resisting = addResisting(this.#resisting, socket, nowMs);
       if (isPastGrace(this.#resisting, socket.inode, nowMs)) stuck.add(endpoint);
     }
+    this.#hanging = hanging;
     for (const [endpoint, count] of freed) this.#ports.emit({ kind: "pullsFreed", endpoint, count });
     for (const endpoint of stuck) this.#ports.onStuck(endpoint);
     return sockets.length > 0;
@@ -155,8 +160,7 @@ export class FreePulls {
     const { inode, state } = socket;
     const attempts = this.#attempts.get(inode) ?? 0;
     this.#attempts = new Map(this.#attempts).set(inode, attempts + 1);
-    // Whether it went away shows after another while.
-    this.#looks = new Map([...this.#looks].filter(([seen]) => seen !== inode));
+    this.#looks = lookAnew(this.#looks, socket, this.#ports.nowMs());
     if (attempts >= MOST_ATTEMPTS) {
       // Where it was told already, it is for want of permission.
       if (this.#told.size === 0) this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");

@@ -7,6 +7,8 @@ interface Seen {
   readonly bytesReceived: number;
   /** When this number was seen first. */
   readonly sinceMs: number;
+  /** How long it may stay so. */
+  readonly patienceMs: number;
 }
 
 /** What earlier looks saw, by inode. */
@@ -16,6 +18,11 @@ export const NO_LOOKS: Looks = new Map();
 
 /** A connection that has received nothing for so long between two looks hangs. */
 export const STALLED_MS = 1000;
+/**
+ * So does one that has never been seen to receive anything, opened to a server at which others were just found to
+ * hang. A pull asks the mirror that it began with for each of its blobs, and each time would wait the whole second.
+ */
+export const YOUNG_STALLED_MS = 250;
 
 const NEAR_MS = 250;
 const FAR_MS = 1000;
@@ -24,15 +31,30 @@ const RARE_MS = 5000;
 const RARE_AFTER_MS = 60_000;
 const ENDS_AFTER_MS = 30 * 60_000;
 
-/** Adds a look at `nowMs` (monotonic); connections that are gone are forgotten. */
+interface LookContext {
+  /** Monotonic. */
+  readonly nowMs: number;
+  /** The servers at which connections were found to hang, by address. */
+  readonly hanging?: ReadonlySet<string>;
+}
+
+/** Adds a look; connections that are gone are forgotten. */
 export function foldLook<S extends TcpSocket>(
   looks: Looks,
   sockets: readonly S[],
-  nowMs: number,
+  context: LookContext,
 ): { looks: Looks; stalled: S[] } {
-  const next = new Map(sockets.map((socket) => [socket.inode, foldSocket(looks.get(socket.inode), socket, nowMs)]));
-  const stalled = sockets.filter(({ inode }) => nowMs - (next.get(inode)?.sinceMs ?? nowMs) >= STALLED_MS);
+  const next = new Map(sockets.map((socket) => [socket.inode, foldSocket(looks.get(socket.inode), socket, context)]));
+  const stalled = sockets.filter(({ inode }) => {
+    const { sinceMs = context.nowMs, patienceMs = STALLED_MS } = next.get(inode) ?? {};
+    return context.nowMs - sinceMs >= patienceMs;
+  });
   return { looks: next, stalled };
+}
+
+/** Begins anew with a connection that was closed: whether it goes away shows after another while. */
+export function lookAnew(looks: Looks, { inode, bytesReceived }: TcpSocket, nowMs: number): Looks {
+  return new Map(looks).set(inode, { bytesReceived, sinceMs: nowMs, patienceMs: STALLED_MS });
 }
 
 /** How long to wait for the next look, `quietMs` after a connection was last seen; null when it is time to end. */
@@ -42,6 +64,12 @@ export function nextLookMs(quietMs: number): number | null {
   return quietMs < FAR_MS ? NEAR_MS : FAR_MS;
 }
 
-function foldSocket(before: Seen | undefined, { bytesReceived }: TcpSocket, nowMs: number): Seen {
-  return before?.bytesReceived === bytesReceived ? before : { bytesReceived, sinceMs: nowMs };
+function foldSocket(
+  before: Seen | undefined,
+  { bytesReceived, remote }: TcpSocket,
+  { nowMs, hanging }: LookContext,
+): Seen {
+  if (before?.bytesReceived === bytesReceived) return before;
+  const isYoung = before === undefined && hanging?.has(remote) === true;
+  return { bytesReceived, sinceMs: nowMs, patienceMs: isYoung ? YOUNG_STALLED_MS : STALLED_MS };
 }

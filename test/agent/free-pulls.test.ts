@@ -103,7 +103,7 @@ test("follow() aborts a connection that is not open yet, and one that cannot be 
 });
 
 test("follow() aborts a connection that it ended in vain, and counts it once", async () => {
-  const told = await run({ looks: [hangs, hangs, hangs, hangs, []] });
+  const told = await run({ looks: [hangs, hangs, hangs, []] });
   assert.deepEqual(told, ["end 1", "freed 1", "abort 1"]);
 });
 

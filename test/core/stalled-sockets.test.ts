@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { foldLook, type Looks, NO_LOOKS, nextLookMs } from "../../src/core/stalled-sockets.ts";
+import { foldLook, type Looks, lookAnew, NO_LOOKS, nextLookMs } from "../../src/core/stalled-sockets.ts";
 import type { TcpSocket } from "../../src/core/tcp-socket.ts";
 
 const socket = (inode: string, bytesReceived: number): TcpSocket => ({
@@ -11,18 +11,21 @@ const socket = (inode: string, bytesReceived: number): TcpSocket => ({
   bytesReceived,
 });
 
-/** Looks at each time at connections with so many bytes, by inode; gives the inodes that hang at the last look. */
-function lookAt(looksAt: Readonly<Record<number, Readonly<Record<string, number>>>>): string[] {
+/** At some times, connections with so many bytes, by inode. */
+type LooksAt = Readonly<Record<number, Readonly<Record<string, number>>>>;
+
+/** Gives the inodes that hang at the last look. */
+function lookAt(looksAt: LooksAt, hanging: readonly string[] = []): string[] {
   let looks: Looks = NO_LOOKS;
   let stalled: TcpSocket[] = [];
   for (const [atMs, seen] of Object.entries(looksAt)) {
     const sockets = Object.entries(seen).map(([inode, bytes]) => socket(inode, bytes));
-    ({ looks, stalled } = foldLook(looks, sockets, Number(atMs)));
+    ({ looks, stalled } = foldLook(looks, sockets, { nowMs: Number(atMs), hanging: new Set(hanging) }));
   }
   return stalled.map(({ inode }) => inode);
 }
 
-const cases: readonly (readonly [string, Parameters<typeof lookAt>[0], readonly string[]])[] = [
+const cases: readonly (readonly [string, LooksAt, readonly string[]])[] = [
   ["one look is never enough", { 5000: { 1: 0 } }, []],
   ["nothing received between two looks a second apart", { 5000: { 1: 0 }, 6000: { 1: 0 } }, ["1"]],
   ["nothing for less than a second", { 5000: { 1: 0 }, 5999: { 1: 0 } }, []],
@@ -38,6 +41,26 @@ for (const [name, looks, expected] of cases) {
     assert.deepEqual(lookAt(looks), expected);
   });
 }
+
+const young: readonly (readonly [string, LooksAt, readonly string[]])[] = [
+  ["a new connection that receives nothing", { 0: { 1: 0 }, 250: { 1: 0 } }, ["1"]],
+  ["one that has received something since it was new", { 0: { 1: 0 }, 250: { 1: 9 }, 1249: { 1: 9 } }, []],
+];
+
+for (const [name, looks, expected] of young) {
+  test(`foldLook() waits less long where others hang: ${name}`, () => {
+    assert.deepEqual(lookAt(looks, ["127.0.0.1:5000"]), expected);
+    assert.deepEqual(lookAt(looks, ["127.0.0.1:5001"]), []);
+  });
+}
+
+test("lookAnew() gives a connection that was closed a whole second to go away", () => {
+  const hanging = new Set(["127.0.0.1:5000"]);
+  const first = foldLook(NO_LOOKS, [socket("1", 0)], { nowMs: 0, hanging }).looks;
+  const closed = lookAnew(first, socket("1", 0), 250);
+  assert.deepEqual(foldLook(closed, [socket("1", 0)], { nowMs: 1249, hanging }).stalled, []);
+  assert.equal(foldLook(closed, [socket("1", 0)], { nowMs: 1250, hanging }).stalled.length, 1);
+});
 
 test("nextLookMs() looks often while there is something to see, then seldom, and ends", () => {
   const waits = [0, 999, 1000, 59_999, 60_000, 30 * 60_000 - 1, 30 * 60_000].map(nextLookMs);
