@@ -28,10 +28,13 @@ const countBlobs = ({ received }: GuardedRegistry): number =>
   received.filter(({ path }) => path.includes("/blobs/")).length;
 
 /** Once every registry has said what it takes, the files are what they will be. */
-export async function untilSettled(agent: LabAgent): Promise<void> {
+export async function untilSettled(agent: LabAgent, options: { timeoutMs?: number } = {}): Promise<void> {
   await agent.untilStatus(
     ({ endpoints, routes }) =>
       endpoints.every(({ state, credential }) => state === "up" && !credential?.because.includes("not said")) &&
-      routes.every(({ upstreamCredential }) => !upstreamCredential?.because.includes("not said")),
+      routes.every(
+        ({ upstreamCredential, failedOver }) => !failedOver && !upstreamCredential?.because.includes("not said"),
+      ),
+    options,
   );
 }

@@ -7,7 +7,6 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { startAgent } from "../lab/agent.ts";
 import { makeAuthority } from "../lab/certificates.ts";
-import { startContainerd } from "../lab/containerd.ts";
 import {
   findStrays,
   type GooglePlace,
@@ -23,18 +22,20 @@ import { makeImageFiles } from "../lab/image-files.ts";
 import { CONTAINERD_VERSIONS, type ContainerdVersion, labMissing } from "../lab/parts.ts";
 import { pullFrom, untilSettled } from "../lab/pull-from.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
+import { startSupervised } from "../node/supervised-containerd.ts";
 
 const skip = labMissing();
 const authority = skip === false ? makeAuthority() : null;
 const tls = authority?.issue(["IP:127.0.0.1"]) ?? null;
 const files = makeImageFiles("lab/hello", "1.0");
+const R2 = '[plugins."io.containerd.grpc.v1.cri".registry]\n';
+const PATIENT = { timeoutMs: 60_000 };
 const PROBE = "probe: { interval: 1s, timeout: 1s }";
 
-/** What needs no edit of config.toml: that costs a restart, and is another scenario. */
-const kindsFor = (version: ContainerdVersion): GuardKind[] =>
-  version === "2.1"
-    ? ["open", "passwords", "tokens-or-passwords", "tokens-alone"]
-    : ["open", "passwords", "tokens-or-passwords"];
+const KINDS: readonly GuardKind[] = ["open", "passwords", "tokens-or-passwords", "tokens-alone"];
+
+/** Before 2.1 tokens alone need an edit of config.toml, and a restart. */
+const startsOf = (version: ContainerdVersion): number => (version === "2.1" ? 1 : 2);
 
 interface Route {
   readonly registry: string;
@@ -50,9 +51,9 @@ interface Scene {
   readonly config: string;
 }
 
-async function startScene(workspace: Workspace, version: ContainerdVersion): Promise<Scene> {
+async function startScene(workspace: Workspace, restartCommand: readonly string[]): Promise<Scene> {
   const start = (role: "mirror" | "upstream") =>
-    Promise.all(kindsFor(version).map((kind) => startGuardedPlace(workspace, { role, kind, tls, files })));
+    Promise.all(KINDS.map((kind) => startGuardedPlace(workspace, { role, kind, tls, files })));
   const [mirrors, upstreams, google] = await Promise.all([
     start("mirror"),
     start("upstream"),
@@ -68,14 +69,15 @@ async function startScene(workspace: Workspace, version: ContainerdVersion): Pro
     upstreams,
     google,
     routes,
-    config: await writeConfig(workspace, { mirrors, upstreams, google, routes }),
+    config: await writeConfig(workspace, { mirrors, upstreams, google, routes, restartCommand }),
   };
 }
 
 async function writeConfig(
   workspace: Workspace,
-  { mirrors, upstreams, google, routes }: Omit<Scene, "config">,
+  scene: Omit<Scene, "config"> & { readonly restartCommand: readonly string[] },
 ): Promise<string> {
+  const { mirrors, upstreams, google, routes, restartCommand } = scene;
   const ca = await workspace.file("ca.pem", authority?.cert ?? "");
   const listed = mirrors.map(async (mirror) => {
     const hosts = routes.filter((route) => route.mirror === mirror).map(({ registry }) => registry);
@@ -90,7 +92,7 @@ async function writeConfig(
     ...(await Promise.all(listed)),
     `gcrKeyPath: ${await writeSecretFile(workspace, "key.json", google.google.keyJson)}\n`,
     `privateRegistryConfigPath: ${await writeDockerConfig(workspace, "upstreams.json", upstreams)}\n`,
-    `agent:\n  ${PROBE}\n  upstreams:\n`,
+    `agent:\n  ${PROBE}\n  containerd: { restartCommand: ${JSON.stringify(restartCommand)} }\n  upstreams:\n`,
     ...places,
   ].join("");
 }
@@ -100,11 +102,15 @@ for (const version of CONTAINERD_VERSIONS) {
     skip,
   }, async () => {
     await using workspace = await createWorkspace();
-    const { mirrors, upstreams, google, routes, config } = await startScene(workspace, version);
+    const configToml = (etc: string) => `version = 2\n${R2}  config_path = "${etc}/certs.d"\n`;
+    const containerd = await startSupervised(workspace, { version, configToml });
+    const { mirrors, upstreams, google, routes, config } = await startScene(workspace, containerd.restartCommand);
     const servers = [...mirrors, ...upstreams, google].map(({ registry }) => registry);
-    const containerd = await startContainerd(workspace, { version });
     const agent = await startAgent(workspace, { root: containerd.dir, config });
-    await untilSettled(agent);
+    const isRestarted = startsOf(version) > 1;
+    await agent.untilStatus((status) => (status.containerd.lastRestartAt !== null) === isRestarted, PATIENT);
+    await untilSettled(agent, PATIENT);
+    assert.equal(await containerd.starts(), startsOf(version));
     for (const { registry, mirror } of routes) {
       assert.deepEqual(await pullFrom(containerd, registry, servers), [mirror.registry.url], registry);
     }
@@ -120,6 +126,7 @@ for (const version of CONTAINERD_VERSIONS) {
     const guarded = [...mirrors, ...upstreams];
     const all = [...guarded.flatMap(({ allowed }) => allowed), google.registry, google.google];
     assert.deepEqual(findStrays(guarded, all), []);
+    assert.equal(await containerd.starts(), startsOf(version), "renewed tokens restart nothing");
     const others = all.filter((server) => server !== google.registry && server !== google.google);
     const key = (JSON.parse(google.google.keyJson) as { private_key: string }).private_key.slice(100, 150);
     assert.deepEqual(
