@@ -3,7 +3,7 @@
 
 import type { ImageFinding, ImageTrouble } from "../core/doctor/facts.ts";
 import type { Answer } from "../core/explain/answers.ts";
-import { contextOf, describeAnswer, isWebPage } from "../core/explain/describe-answer.ts";
+import { contextOf, describeAnswer, isSlow, isWebPage } from "../core/explain/describe-answer.ts";
 import type { ExplainedHost } from "../core/explain/explanation.ts";
 import { parseImageReference } from "../core/image-reference.ts";
 import { explainImage } from "./explain-image.ts";
@@ -45,7 +45,9 @@ function findTroubles(host: ExplainedHost, nowMs: number): ImageTrouble[] {
 
 function isTrouble(answer: Answer | null): boolean {
   if (answer === null) return false;
-  return answer.kind === "failed" || answer.status >= 300 || answer.isWrong === true || isWebPage(answer);
+  return (
+    answer.kind === "failed" || answer.status >= 300 || answer.isWrong === true || isWebPage(answer) || isSlow(answer)
+  );
 }
 
 async function listImages({ observed }: NodeView, signal: AbortSignal): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 // `doctor`: everything that can be wrong on this node, each with what mends it.
 
 import type { Command } from "commander";
-import { type CommandContext, type GlobalOptions, wantsColour } from "./context.ts";
+import { type CommandContext, type GlobalOptions, wantsColour, widthOf } from "./context.ts";
 
 export function defineDoctor(program: Command, context: CommandContext): void {
   program
@@ -27,7 +27,7 @@ async function examine(global: GlobalOptions, context: CommandContext): Promise<
   context.stdout.write(
     global.output === "json"
       ? `${JSON.stringify({ schema: 1, host: facts.host.system, checks }, null, 2)}\n`
-      : renderChecks(checks, { colour: wantsColour(context) }),
+      : renderChecks(checks, { colour: wantsColour(context), width: widthOf(context) }),
   );
   context.exit(doctorExitCode(checks));
 }

@@ -2,17 +2,32 @@
 
 import type { Check } from "../core/doctor/check.ts";
 import { escapeControl } from "./escape-control.ts";
+import { wrapText } from "./fit-text.ts";
 import { humaniseCount } from "./humanise.ts";
 import { type Colour, paint } from "./table.ts";
 
 const COLOURS: Readonly<Record<Check["state"], Colour>> = { ok: "green", warn: "yellow", fail: "red" };
 
+const INDENT = " ".repeat(18);
+
 /** All checks for people; ends with a newline. */
-export function renderChecks(checks: readonly Check[], { colour }: { colour: boolean }): string {
-  const lines = checks.flatMap(({ id, state, found, mend }) => [
-    `${paint(state.padEnd(5), COLOURS[state], colour)}${id.padEnd(12)} ${escapeControl(found)}`,
-    ...(mend === null ? [] : [paint(`     ${"".padEnd(12)} → ${escapeControl(mend)}`, "bold", colour)]),
-  ]);
+export function renderChecks(
+  checks: readonly Check[],
+  { colour, width = Number.POSITIVE_INFINITY }: { colour: boolean; width?: number },
+): string {
+  const lines = checks.flatMap(({ id, state, found, mend }) => {
+    const [first = "", ...others] = wrapText(
+      `${state.padEnd(5)}${id.padEnd(12)} ${escapeControl(found)}`,
+      width,
+      INDENT,
+    );
+    const mends = mend === null ? [] : wrapText(`${INDENT}→ ${escapeControl(mend)}`, width, `${INDENT}  `);
+    return [
+      `${paint(first.slice(0, 5), COLOURS[state], colour)}${first.slice(5)}`,
+      ...others,
+      ...mends.map((line) => paint(line, "bold", colour)),
+    ];
+  });
   return `${[...lines, "", summarise(checks, colour)].join("\n")}\n`;
 }
 

@@ -1,9 +1,10 @@
 // The screen of `mirror-agent explain`: first what a pull would do, then where containerd reads that, then each server
 // with its answers. What needs a sentence has a line of its own, so that it is right at 80 columns.
 
+import { isDeepStrictEqual } from "node:util";
 import { describeFault } from "../core/describe-fault.ts";
 import type { Answer } from "../core/explain/answers.ts";
-import { contextOf, describeAnswer, isWebPage } from "../core/explain/describe-answer.ts";
+import { contextOf, describeAnswer, isSlow, isWebPage } from "../core/explain/describe-answer.ts";
 import type { ExplainedHost, Explanation } from "../core/explain/explanation.ts";
 import type { Forecast } from "../core/explain/forecast.ts";
 import type { AgentNote } from "./agent-notes.ts";
@@ -165,14 +166,21 @@ function describeHost(
       : [field("may", `${host.capabilities.join(", ")}; tags are resolved elsewhere`)]),
     // A server that gives no answer is asked once; what it would say to the rest is the same.
     ...answers.flatMap(([name, answer], at) =>
-      answer && (at === 0 || answer !== host.manifest) ? [field(name, describe(answer), toneOf(answer))] : [],
+      answer && (at === 0 || !isDeepStrictEqual(answer, host.manifest))
+        ? [field(name, describe(answer), toneOf(answer))]
+        : [],
     ),
     ...(host.certificateExpiresAt ? [field("certificate", `until ${host.certificateExpiresAt.slice(0, 10)}`)] : []),
   ];
 }
 
 function toneOf(answer: Answer): Colour {
-  const isGood = answer.kind === "answered" && answer.status < 300 && answer.isWrong !== true && !isWebPage(answer);
+  const isGood =
+    answer.kind === "answered" &&
+    answer.status < 300 &&
+    answer.isWrong !== true &&
+    !isWebPage(answer) &&
+    !isSlow(answer);
   return isGood ? "green" : "red";
 }
 

@@ -34,11 +34,18 @@ export function contextOf({ certificateExpiresAt }: ExplainedHost): Omit<FaultCo
   return { certificateExpiresAtMs: certificateExpiresAt === null ? null : Date.parse(certificateExpiresAt) };
 }
 
-const SLOW_BYTES_PER_SECOND = 10_000;
+/** Whether it came so slowly that a pull would take for ever. A small body says nothing unless it took long. */
+export function isSlow({ bytes, ms, status }: Pick<Answered, "bytes" | "ms" | "status">): boolean {
+  return status < 300 && ms >= 1000 && bytes > 0 && paceOf({ bytes, ms }) <= SLOW_BYTES_PER_SECOND;
+}
 
-// A modem is faster. A small body says nothing about the pace unless it took long.
-function describePace({ bytes, ms, status }: Answered): string {
-  const pace = (bytes * 1000) / ms;
-  if (status >= 300 || ms < 1000 || bytes === 0 || pace > SLOW_BYTES_PER_SECOND) return "";
-  return `: it sends far too slowly, ${Math.round(pace)} bytes a second`;
+// A modem is faster.
+const SLOW_BYTES_PER_SECOND = 5000;
+
+function paceOf({ bytes, ms }: Pick<Answered, "bytes" | "ms">): number {
+  return (bytes * 1000) / ms;
+}
+
+function describePace(answer: Answered): string {
+  return isSlow(answer) ? `: it sends far too slowly, ${Math.round(paceOf(answer))} bytes a second` : "";
 }
