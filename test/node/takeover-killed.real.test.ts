@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -18,9 +18,10 @@ const CONFIG = 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_im
 const GOOD_STEPS = ["editing", "edited", "owed", "restarting", "restarted"];
 const BAD_STEPS = [...GOOD_STEPS, "rolling-back", "rolled-back", "restarting-old", "restarted-old"];
 
-async function pass(containerd: SupervisedContainerd, killAt: string | null) {
+async function pass(containerd: SupervisedContainerd, killAt: string | null, password: string | null = null) {
   const { socket, configPath, certsDir, restartCommand, dir } = containerd;
-  const args: PassArguments = { socket, configPath, certsDir, restartCommand, stateDir: join(dir, "state"), killAt };
+  const stateDir = join(dir, "state");
+  const args: PassArguments = { socket, configPath, certsDir, restartCommand, stateDir, killAt, password };
   const program = [join(import.meta.dirname, "takeover-pass.ts"), JSON.stringify(args)];
   const ended = promisify(execFile)(process.execPath, program);
   if (killAt === null) return (await ended).stdout;
@@ -57,5 +58,50 @@ for (const step of BAD_STEPS) {
     assert.equal(await readFile(containerd.configPath, "utf8"), CONFIG);
     assert.equal(await findCriProblem(containerd.socket, AbortSignal.timeout(10_000)), null);
     assert.equal(await journalOf(containerd), null);
+  });
+}
+
+const withPath = (etc: string): string =>
+  `version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "${etc}/certs.d"\n`;
+
+async function seen({ configPath, dir }: SupervisedContainerd) {
+  const { mode } = await stat(configPath);
+  const text = await readFile(configPath, "utf8");
+  return { text, mode: (mode & 0o777).toString(8), names: await readdir(join(dir, "etc/containerd")) };
+}
+
+for (const step of GOOD_STEPS) {
+  test(`takeover of a credential killed at "${step}": restarted once, root's alone, nothing kept of it`, {
+    skip,
+  }, async () => {
+    await using workspace = await createWorkspace();
+    const containerd = await startSupervised(workspace, { version: "1.7", configToml: withPath });
+    await pass(containerd, step, "hunter2");
+    assert.equal(await pass(containerd, null, "hunter2"), "done");
+    assert.equal(await pass(containerd, null, "hunter2"), "settled");
+    assert.equal(await containerd.starts(), 2);
+    const { text, mode, names } = await seen(containerd);
+    assert.match(text, /^ *password = "hunter2"$/m);
+    assert.deepEqual([mode, names], ["600", ["config.toml"]]);
+    assert.doesNotMatch(await readFile(join(containerd.dir, "state/containerd.json"), "utf8"), /hunter2/);
+  });
+}
+
+for (const step of BAD_STEPS) {
+  test(`takeover of a changed credential killed at "${step}", with which containerd does not come back: the one before`, {
+    skip,
+  }, async () => {
+    await using workspace = await createWorkspace();
+    const startsIf = (dir: string) => `! grep -q hunter3 ${dir}/etc/containerd/config.toml`;
+    const containerd = await startSupervised(workspace, { version: "1.7", configToml: withPath, startsIf });
+    assert.equal(await pass(containerd, null, "hunter2"), "done");
+    const before = await seen(containerd);
+    await pass(containerd, step, "hunter3");
+    assert.equal(await pass(containerd, null, "hunter3"), "failed");
+    assert.equal(await pass(containerd, null, "hunter3"), "refused");
+    assert.deepEqual(await seen(containerd), before);
+    assert.equal(await findCriProblem(containerd.socket, AbortSignal.timeout(10_000)), null);
+    assert.doesNotMatch(await readFile(join(containerd.dir, "state/containerd.json"), "utf8"), /hunter/);
+    assert.equal(await pass(containerd, null, "hunter4"), "done", "another is another try");
   });
 }

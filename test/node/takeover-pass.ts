@@ -2,7 +2,8 @@
 // node takeover-pass.ts '{"socket": ..., "killAt": "restarting"}'. Prints the outcome's kind.
 
 import { writeSync } from "node:fs";
-import { planTakeover } from "../../src/core/containerd-config/plan-takeover.ts";
+import { planTakeover, type TakeoverWish } from "../../src/core/containerd-config/plan-takeover.ts";
+import { Secret } from "../../src/core/credentials/secret.ts";
 import { observeContainerd } from "../../src/node/containerd.ts";
 import { performTakeover, resumeTakeover, USUAL_POLICY } from "../../src/node/restart.ts";
 import { RestartMemory } from "../../src/node/restart-memory.ts";
@@ -15,6 +16,8 @@ export interface PassArguments {
   readonly stateDir: string;
   readonly restartCommand: readonly string[];
   readonly killAt: string | null;
+  /** Of the credential that config.toml is to hold for "m:5000"; null: none. */
+  readonly password: string | null;
 }
 
 const args: PassArguments = JSON.parse(process.argv[2] ?? "");
@@ -32,8 +35,14 @@ async function openRun() {
   return { memory, ports: { ...createRestartPorts(await observeContainerd(places, signal), options), onStep }, policy };
 }
 
+function wishOf({ password }: PassArguments): TakeoverWish {
+  if (password === null) return { certsDir, restart: "when-needed" };
+  const auth = { kind: "password", username: "joe", password: new Secret(password) } as const;
+  return { certsDir, restart: "when-needed", auths: { wanted: [{ host: "m:5000", auth }], undecided: [] } };
+}
+
 const resumed = await resumeTakeover(await openRun(), signal);
 const run = await openRun();
-const plan = planTakeover(await observeContainerd(places, signal), { certsDir, restart: "when-needed" }, memory.now);
+const plan = planTakeover(await observeContainerd(places, signal), wishOf(args), memory.now);
 const outcome = plan.kind === "change" ? await performTakeover(plan, run, signal) : (resumed ?? plan);
 writeSync(1, outcome.kind);
