@@ -30,7 +30,7 @@ export async function prepareMigration(
 ): Promise<PreparedMigration> {
   const { observed, certsDir } = await host.lookAtContainerd(config, signal);
   const remembered = await readRemembered(host.paths.takeoverDir);
-  const { plan, hostsFiles } = planMigration(observed, wishOf(config, certsDir), remembered);
+  const { plan, hostsFiles } = planMigration(observed, wishOf({ config, certsDir }), remembered);
   const have = await observeCertsDir(certsDir);
   const files = hostsFiles.map(({ registry, text }) => ({
     path: hostsTomlPath(certsDir, registry, have.folders),
