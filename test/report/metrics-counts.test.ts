@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { Transition } from "../../src/core/health-transition.ts";
+import { PROBE_REASONS } from "../../src/core/probe-result.ts";
 import type { RouteDecision } from "../../src/core/routes.ts";
 import type { Event } from "../../src/report/events.ts";
 import { mergeSamples } from "../../src/report/merge-samples.ts";
@@ -163,4 +165,23 @@ test("MetricsRegistry.keepOnly() drops counters and measurements of what has lef
   assert.match(text, /probe_duration_seconds_count\{endpoint="https:\/\/mirror:5000",role="mirror"\} 1\n/);
   assert.match(text, /pulls_freed_total\{endpoint="https:\/\/mirror:5000",role="mirror"\} 2\n/);
   assert.match(text, /drift_repairs_total 1\n/);
+});
+
+/** How many series a metric may have, but for those that tell reasons of failures. */
+function mostSeries(metric: Metric): number {
+  const { labels } = metric;
+  const has = (label: string): boolean => labels.includes(label);
+  const each = metric.type === "histogram" ? metric.buckets.length + 3 : 1; // +Inf, sum, count
+  if (has("reason") && !has("to")) return 0;
+  if (has("endpoint")) return each * (MOST_ENDPOINTS + 2) * (has("certificate") ? 3 : 1); // "_other" of each role
+  if (has("registry")) return each * (MOST_REGISTRIES + 1);
+  return has("state") ? 3 : each;
+}
+
+test("docs/operations.md says how many series there are at most", () => {
+  const operations = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  const most = Object.values<Metric>(METRICS).reduce((sum, metric) => sum + mostSeries(metric), 0);
+  assert.match(operations, RegExp(`\\b${most.toLocaleString("en")} are the most while nothing has failed`));
+  assert.match(operations, RegExp(`up to ${2 * PROBE_REASONS.length} more once it has failed`));
+  assert.match(operations, RegExp(`${MOST_ENDPOINTS} endpoints .*${MOST_REGISTRIES} registries`));
 });
