@@ -26,6 +26,7 @@ export async function askEndpoints(
     environment: env,
     proxy: () => node.proxy,
     tlsOf,
+    stateDir: null,
     nowMs,
     onChange: () => {},
   });

@@ -7,6 +7,7 @@
 import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
 import type { PresentedCredential } from "../core/credentials/auth-answer.ts";
 import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
+import type { KeptToken } from "../core/credentials/kept-token.ts";
 import { chooseStrategy, type EndpointCredential } from "../core/credentials/strategy.ts";
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
 import type { CredentialReading } from "../node/credential-source.ts";
@@ -109,6 +110,11 @@ export class EndpointCredentials {
   authOf(endpoint: Endpoint): EndpointAuth {
     // While a pass puts another config into force, endpoints of the old one are probed still.
     return this.#held?.get(endpointKey(endpoint))?.auth ?? this.#ports.createAuth(endpoint);
+  }
+
+  /** The access tokens that are good now. */
+  get tokens(): readonly KeptToken[] {
+    return this.#ports.googleTokens.current;
   }
 
   close(): void {

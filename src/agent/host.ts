@@ -18,6 +18,7 @@ import { Ledger } from "../node/ledger.ts";
 import { listImages } from "../node/list-images.ts";
 import { acquireLock } from "../node/lock.ts";
 import { RestartMemory } from "../node/restart-memory.ts";
+import { writeKeptTokens } from "../node/token-file.ts";
 import type { WatchedPaths } from "../node/watch.ts";
 import { HttpClient } from "../registry/http-client.ts";
 import type { ValidConfig } from "./agent-ports.ts";
@@ -75,6 +76,7 @@ export class Host {
       environment: options.env,
       proxy: this.proxy,
       tlsOf: (endpoint) => tlsMaterialOf(endpoint.tls, this.#tlsFiles),
+      stateDir: this.paths.stateDir,
       nowMs: options.nowMs,
       onChange: options.onCredentialChange ?? (() => {}),
     });
@@ -134,6 +136,8 @@ export class Host {
     const paths = this.pathsOf(config);
     if (!this.#tidy) await removeLeftovers(paths);
     this.#tidy = true;
+    // A token that hosts.toml holds is kept before it is there.
+    await writeKeptTokens(this.paths.stateDir, this.credentials.tokens);
     await perform(actions, await openPerformers(paths), this.#stop.signal);
   }
 

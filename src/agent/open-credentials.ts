@@ -3,6 +3,7 @@
 import type { Endpoint } from "../core/endpoint.ts";
 import type { ProxyEnvironment } from "../core/proxy.ts";
 import { readCredential } from "../node/credential-source.ts";
+import { readKeptToken } from "../node/token-file.ts";
 import { EndpointAuth } from "../registry/endpoint-auth.ts";
 import { GoogleTokens, SYSTEM_CLOCK } from "../registry/google-tokens.ts";
 import type { HttpClient } from "../registry/http-client.ts";
@@ -17,6 +18,8 @@ export interface CredentialSettings {
   readonly proxy: () => ProxyEnvironment;
   /** Of the config that is in force now. */
   readonly tlsOf: (endpoint: Endpoint) => TlsMaterial;
+  /** Where access tokens are kept; null to get new ones. */
+  readonly stateDir: string | null;
   readonly nowMs: () => number;
   /** A token was renewed or has ended: time for a pass. */
   readonly onChange: () => void;
@@ -27,7 +30,7 @@ const GOOGLE_TIMEOUT_MS = 10_000;
 
 /** Credentials that are read when refresh() is called. */
 export function openCredentials(settings: CredentialSettings): EndpointCredentials {
-  const { client, environment, proxy, tlsOf, nowMs, onChange } = settings;
+  const { client, environment, proxy, tlsOf, stateDir, nowMs, onChange } = settings;
   const sendTo = (endpoint: Endpoint): Send => {
     return (request, signal) =>
       createSend(client, { tls: tlsOf(endpoint), proxy: proxy(), timeoutMs: ASK_TIMEOUT_MS })(request, signal);
@@ -43,6 +46,7 @@ export function openCredentials(settings: CredentialSettings): EndpointCredentia
         const { fetchGoogleToken } = await import("../registry/google-token.ts");
         return fetchGoogleToken(keyJson, { send: sendToGoogle, nowMs }, signal);
       },
+      readKept: async (keyJson) => (stateDir === null ? null : readKeptToken(stateDir, keyJson)),
       onChange,
     }),
   });

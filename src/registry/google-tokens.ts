@@ -1,8 +1,9 @@
 // Keeps an access token at hand for each Google key. Tokens live for an hour, and each new one is a rewritten
-// hosts.toml: a token is renewed at half of its life, so that hours of failing renewals, not minutes, have to
-// pass before a pull meets an expired one, and the last good one is kept until it ends.
+// hosts.toml: a token is renewed at half of its life, so that many minutes of failing renewals have to pass before a
+// pull meets an expired one, and the last good one is kept until it ends, also by the agent's next process.
 
 import type { Credential } from "../core/credentials/credential.ts";
+import type { KeptToken } from "../core/credentials/kept-token.ts";
 import type { Secret } from "../core/credentials/secret.ts";
 import type { GoogleToken } from "./google-token.ts";
 
@@ -27,6 +28,8 @@ export interface Clock {
 export interface GoogleTokensOptions {
   readonly clock: Clock;
   readonly fetchToken: (keyJson: Secret, signal: AbortSignal) => Promise<GoogleToken>;
+  /** What an earlier process has kept of a key; null: nothing. */
+  readonly readKept: (keyJson: Secret) => Promise<KeptToken | null>;
   /** A token was renewed, or has ended: time for a pass. */
   readonly onChange: () => void;
 }
@@ -54,6 +57,11 @@ export class GoogleTokens {
     this.#renewals.set(key.json.reveal(), renewal);
     await renewal.firstToken;
     return renewal.state();
+  }
+
+  /** Those that are good now, for the next process. */
+  get current(): readonly KeptToken[] {
+    return [...this.#renewals.values()].flatMap((renewal) => renewal.kept ?? []);
   }
 
   /** Forgets the tokens of all other keys. */
@@ -101,13 +109,19 @@ class Renewal {
     return { token: this.#token, problem: null, warning };
   }
 
+  get kept(): KeptToken | null {
+    if (this.#token === null || this.#leftMs() <= 0) return null;
+    return { ...this.#token, keyJson: this.#json, lifetimeMs: this.#lifetimeMs };
+  }
+
   close(): void {
     this.#closing.abort();
     this.#cancelTimers();
   }
 
   async #start(): Promise<void> {
-    const { clock, onChange } = this.#options;
+    const { clock, onChange, readKept } = this.#options;
+    if (this.#takeUp(await readKept(this.#json))) return;
     const late = Promise.withResolvers<"late">();
     const timer = clock.after(FIRST_WAIT_MS, () => late.resolve("late"));
     const first = this.#renew();
@@ -115,6 +129,17 @@ class Renewal {
     void first.then(() => {
       if (!this.#closing.signal.aborted) onChange();
     });
+  }
+
+  /** Goes on with what an earlier process has kept; says whether renewing it can wait. */
+  #takeUp(kept: KeptToken | null): boolean {
+    if (kept === null || kept.expiresAtMs <= this.#options.clock.nowMs()) return false;
+    this.#token = { token: kept.token, expiresAtMs: kept.expiresAtMs };
+    this.#lifetimeMs = kept.lifetimeMs;
+    if (this.#leftMs() <= kept.lifetimeMs / 2) return false;
+    this.#failure = null;
+    if (!this.#closing.signal.aborted) this.#schedule();
+    return true;
   }
 
   async #renew(): Promise<void> {
@@ -138,7 +163,9 @@ class Renewal {
     const { clock, onChange } = this.#options;
     const leftMs = this.#leftMs();
     const delayMs =
-      this.#failures === 0 ? leftMs / 2 : Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (this.#failures - 1));
+      this.#failures === 0
+        ? leftMs - this.#lifetimeMs / 2
+        : Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (this.#failures - 1));
     const again = async (): Promise<void> => {
       await this.#renew();
       if (!this.#closing.signal.aborted) onChange();

@@ -48,6 +48,7 @@ function setUp(send: Send = async () => ({ status: 200, headers: {}, body: Buffe
         if (state.googleFails) throw new Error("503");
         return { token: new Secret("ya29"), expiresAtMs: 1_000 };
       },
+      readKept: async () => null,
       onChange: () => {},
     }),
   });

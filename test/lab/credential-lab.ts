@@ -54,6 +54,7 @@ export function openCredentials(
     googleTokens: new GoogleTokens({
       clock: SYSTEM_CLOCK,
       fetchToken: (json, signal) => fetchToken(json, { send, nowMs: Date.now }, signal),
+      readKept: async () => null,
       onChange: onTokenChange,
     }),
   });

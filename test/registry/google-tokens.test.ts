@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
+import type { KeptToken } from "../../src/core/credentials/kept-token.ts";
 import { Secret } from "../../src/core/credentials/secret.ts";
 import { NO_PROXY_ENVIRONMENT } from "../../src/core/proxy.ts";
 import { fetchGoogleToken } from "../../src/registry/google-token.ts";
@@ -159,7 +160,7 @@ class FakeClock implements Clock {
 }
 
 /** Tokens of an hour, numbered; `failing` switches the server off. */
-function setUp() {
+function setUp(kept: Pick<KeptToken, "expiresAtMs" | "lifetimeMs"> | null = null) {
   const clock = new FakeClock();
   const state = { fetched: 0, changes: 0, failing: false, lifetimeMs: 60 * MINUTE };
   const tokens = new GoogleTokens({
@@ -169,6 +170,7 @@ function setUp() {
       state.fetched += 1;
       return { token: new Secret(`token ${state.fetched}`), expiresAtMs: clock.nowMs() + state.lifetimeMs };
     },
+    readKept: async (keyJson) => kept && { ...kept, keyJson, token: new Secret("kept") },
     onChange: () => {
       state.changes += 1;
     },
@@ -244,4 +246,36 @@ test("GoogleTokens.keepOnly() stops renewing what is no longer used, close() eve
   assert.equal(state.fetched, 3);
   tokens.close();
   assert.equal(clock.pending, 0);
+});
+
+test("GoogleTokens goes on with a token that was kept, and renews it when it would have been renewed", async () => {
+  const { clock, state, tokens, now } = setUp({ expiresAtMs: 40 * MINUTE, lifetimeMs: 60 * MINUTE });
+  assert.deepEqual([await now(), state.fetched], ["kept", 0]);
+  assert.deepEqual(
+    tokens.current.map(({ token, expiresAtMs, lifetimeMs }) => [token.reveal(), expiresAtMs, lifetimeMs]),
+    [["kept", 40 * MINUTE, 60 * MINUTE]],
+  );
+  await clock.pass(9 * MINUTE);
+  assert.equal(await now(), "kept");
+  await clock.pass(1 * MINUTE);
+  assert.deepEqual([await now(), state.fetched], ["token 1", 1]);
+});
+
+test("GoogleTokens renews a kept token at once that is past half of its life, and uses it while that fails", async () => {
+  const old = { expiresAtMs: 20 * MINUTE, lifetimeMs: 60 * MINUTE };
+  assert.equal(await setUp(old).now(), "token 1");
+  const { clock, state, now } = setUp(old);
+  state.failing = true;
+  assert.equal(await now(), "kept");
+  await clock.pass(19 * MINUTE);
+  assert.match(await now(), /^kept; Cannot get an access token .* ends in 1 min$/);
+  await clock.pass(1 * MINUTE);
+  assert.match(await now(), /^none; /);
+});
+
+test("GoogleTokens never uses a kept token that has ended, and keeps none that has", async () => {
+  const { state, tokens, now } = setUp({ expiresAtMs: 0, lifetimeMs: 60 * MINUTE });
+  state.failing = true;
+  assert.match(await now(), /^none; /);
+  assert.deepEqual(tokens.current, []);
 });

@@ -126,3 +126,47 @@ agent:
   await assertPullsFrom(mirror.registry.url);
   await assert.rejects(stat(`${workspace.dir}/restarted`), "containerd was not restarted");
 });
+
+test("run goes on with an access token over its own restart while Google cannot be reached, until the token ends", {
+  skip,
+}, async () => {
+  await using workspace = await createWorkspace();
+  const google = await startGooglePlace(workspace, { tls, files });
+  google.google.lifetimeS = 20;
+  const ca = await workspace.file("ca.pem", authority?.cert ?? "");
+  const key = await writeSecretFile(workspace, "key.json", google.google.keyJson);
+  const config = `gcrKeyPath: ${key}
+privateRegistries: [{ host: gcr.io, caCertPath: ${ca} }]
+agent:
+  ${PROBE}
+  upstreams: { gcr.io: { endpoint: "${google.registry.url}", caCertPath: ${ca} } }
+`;
+  const containerd = await startContainerd(workspace, { version: "1.7" });
+  const first = await startAgent(workspace, { root: containerd.dir, config });
+  await untilSettled(first);
+  const token = google.google.tokens.at(-1) ?? "";
+  await untilHostsHold(containerd, "gcr.io", token);
+  first.signal("SIGTERM");
+  await first.ended;
+  const kept = join(containerd.dir, "var/lib/mirror-agent/google-tokens.json");
+  assert.equal((await stat(kept)).mode & 0o777, 0o600);
+
+  await google.google.close();
+  const second = await startAgent(workspace, { root: containerd.dir, config: null });
+  await second.waitForLine((line) => line.includes("is in force"));
+  await untilSettled(second);
+  assert.equal(await pullFrom(containerd, "gcr.io", [google.registry]).then(String), google.registry.url);
+  await untilHostsHold(containerd, "gcr.io", token);
+
+  while (google.google.admits(token)) await delay(50);
+  await second.waitForLine((line) => line.includes("Cannot get an access token"));
+  const path = join(containerd.certsDir, "gcr.io/hosts.toml");
+  while ((await readFile(path, "utf8")).includes("Authorization")) await delay(50);
+  second.signal("SIGTERM");
+  await second.ended;
+  const third = await startAgent(workspace, { root: containerd.dir, config: null });
+  await third.waitForLine((line) => line.includes("is in force"));
+  assert.doesNotMatch(await readFile(path, "utf8"), /Authorization/);
+  const told = [first, second, third].flatMap(({ lines }) => lines);
+  assert.ok(!told.some((line) => line.includes(token)));
+});
