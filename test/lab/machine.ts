@@ -48,6 +48,7 @@ export async function bootMachine(workspace: Workspace, { name, network }: Machi
   const nspawn = [
     ...["systemd-nspawn", "--quiet", "--boot", "--directory", root, "--machine", name, `--hostname=${name}`],
     ...["--register=no", "--keep-unit", "--capability=all", `--network-namespace-path=/run/netns/${network}`],
+    "--system-call-filter=pidfd_getfd", // a machine of metal has it, see free-pulls.conf
     ...["--resolv-conf=off", "--console=pipe"],
   ];
   const script = 'mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"';
