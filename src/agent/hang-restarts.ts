@@ -1,6 +1,7 @@
 // Restarts containerd for pulls that hang and cannot be freed in any other way: only where the operator asked for it
 // (`containerd.restart: on-hang`), one restart at a time, and none soon after another.
 
+import { fingerprintAuths } from "../core/containerd-config/auth-fingerprint.ts";
 import { planHangRestart, RESTART_EVERY_MS } from "../core/containerd-config/plan-hang-restart.ts";
 import type { Change } from "../core/containerd-config/plan-takeover.ts";
 import type { Endpoint } from "../core/endpoint.ts";
@@ -85,23 +86,22 @@ export function restartForHang(
     const memory = await host.openRestartMemory();
     await resume(host, config, memory, signal);
     const { observed, certsDir } = await host.lookAtContainerd(config, signal);
-    const takeover = planContainerd(observed, { config, certsDir }, memory.now);
-    const { lastRestartAtMs, inEffect } = memory.now;
+    const wanted = { config, certsDir, auths: host.authWishes(observed) };
+    const takeover = planContainerd(observed, wanted, memory.now);
+    const { lastRestartAtMs, fingerprintKey } = memory.now;
     const plan = planHangRestart(observed, { takeover, lastRestartAtMs, nowMs: Date.now() });
     if (plan.kind === "refused") return plan.because;
     const { daemon } = plan;
-    const because = `pulls hang at ${url}, and their connections cannot be closed`;
-    const kept = { configPath: certsDir, ...inEffect };
-    const change = {
-      ...kept,
+    const change: Change = {
       kind: "change",
-      because,
+      because: `pulls hang at ${url}, and their connections cannot be closed`,
       edit: null,
       restart: "now",
       daemon,
       key: `hang ${daemon}`,
       wanted: certsDir,
-    } as unknown as Change;
+      auths: fingerprintAuths(fingerprintKey, observed.config?.registry ?? {}),
+    };
     const outcome = await carryOut(host, config, { change, memory, spreadMs: 0 }, signal);
     return outcome.kind === "done" ? null : outcome.because;
   }, signal);
