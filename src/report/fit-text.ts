@@ -38,7 +38,8 @@ export function wrapText(text: string, width: number, indent = ""): string[] {
   const lines: string[] = [];
   let line = "";
   for (const [, gap = "", word = ""] of text.matchAll(/( *)([^ ]+)/g)) {
-    const isFirst = line.trim() === "";
+    // What has to be broken anyway gains nothing from a line of its own.
+    const isFirst = line.trim() === "" || margin.length + word.length > room;
     if (isFirst || line.length + gap.length + word.length <= room) line += `${gap}${word}`;
     else {
       lines.push(line);

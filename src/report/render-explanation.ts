@@ -40,6 +40,8 @@ export function renderExplanation(explanation: Explanation, options: RenderExpla
 }
 
 interface Line {
+  /** Left to the terminal to wrap, so that it can be copied in one piece. */
+  readonly isWhole?: boolean;
   readonly label: string;
   readonly text: string;
   readonly tone: Colour | null;
@@ -53,11 +55,13 @@ function renderLines(
   lines: readonly Line[],
   { colour, width = Number.POSITIVE_INFINITY }: RenderExplanationOptions,
 ): string {
-  const rows = lines.flatMap(({ label, text, tone }) =>
-    wrapText(`${label}${text}`, width, " ".repeat(label.length)).map((row, index) => {
-      const from = index === 0 ? label.length : 0;
-      return `${row.slice(0, from)}${paint(row.slice(from), tone, colour)}`;
-    }),
+  const rows = lines.flatMap(({ label, text, tone, isWhole = false }) =>
+    wrapText(`${label}${text}`, isWhole ? Number.POSITIVE_INFINITY : width, " ".repeat(label.length)).map(
+      (row, index) => {
+        const from = index === 0 ? label.length : 0;
+        return `${row.slice(0, from)}${paint(row.slice(from), tone, colour)}`;
+      },
+    ),
   );
   return rows.join("\n");
 }
@@ -159,7 +163,7 @@ function describeHost(
   const describe = (answer: Answer): string => describeAnswer(answer, { ...contextOf(host), nowMs });
   return [
     line(title, "bold", `${index + 1}  `),
-    field("asks", host.url),
+    { ...field("asks", host.url), isWhole: true },
     field("credential", host.credential),
     ...(host.capabilities.includes("resolve")
       ? []

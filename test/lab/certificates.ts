@@ -12,7 +12,7 @@ export interface KeyPair {
 
 export interface Authority extends KeyPair {
   /** Issues a certificate; `names` are SubjectAltNames as openssl writes them: "IP:127.0.0.1", "DNS:mirror.corp". */
-  issue(names: readonly string[], options?: { expired?: boolean; client?: boolean }): KeyPair;
+  issue(names: readonly string[], options?: { expired?: boolean; client?: boolean; days?: number }): KeyPair;
 }
 
 const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -27,14 +27,14 @@ export function makeAuthority(name = "test authority"): Authority {
   return { ...pair, issue: (names, options = {}) => issue(pair, names, options) };
 }
 
-function issue(ca: KeyPair, names: readonly string[], { expired = false, client = false }): KeyPair {
+function issue(ca: KeyPair, names: readonly string[], { expired = false, client = false, days = 20 }): KeyPair {
   return inFolder((folder) => {
     writeFileSync(join(folder, "ca"), ca.cert);
     writeFileSync(join(folder, "cakey"), ca.key);
     const subjectAltName = names.length > 0 ? `subjectAltName=${names.join(",")}\n` : "";
     writeFileSync(join(folder, "ext"), `${subjectAltName}extendedKeyUsage=${client ? "clientAuth" : "serverAuth"}\n`);
     openssl(folder, ["req", ...EC_KEY, "-keyout", "key", "-out", "request", "-subj", "/CN=mirror.test"]);
-    const signing = ["-CA", "ca", "-CAkey", "cakey", "-extfile", "ext", "-days", expired ? "-1" : "20"];
+    const signing = ["-CA", "ca", "-CAkey", "cakey", "-extfile", "ext", "-days", expired ? "-1" : `${days}`];
     openssl(folder, ["x509", "-req", "-in", "request", "-out", "cert", ...signing]);
     return readPair(folder);
   });

@@ -11,6 +11,8 @@ import type { Workspace } from "./workspace.ts";
 export interface Pane {
   /** What the terminal shows, without colours. */
   show(): string;
+  /** The same with its colours, as escape sequences. */
+  showColours(): string;
   /** What it shows, once `wanted` holds for it. */
   until(wanted: RegExp | ((screen: string) => boolean), options?: { timeoutMs?: number }): Promise<string>;
   /** Like a hand on the keyboard: "q", "C-c". */
@@ -61,6 +63,7 @@ export async function startPane(
   const show = () => tmux("capture-pane", "-p");
   return {
     show,
+    showColours: () => tmux("capture-pane", "-p", "-e"),
     async until(wanted, { timeoutMs = 10_000 } = {}) {
       const holds = (): boolean => (wanted instanceof RegExp ? wanted.test(show()) : wanted(show()));
       await untilTrue(holds, () => `The terminal does not show ${wanted}:\n${show()}`, timeoutMs);

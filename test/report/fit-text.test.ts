@@ -56,10 +56,9 @@ describe("wrapText()", () => {
 
   test("breaks a word that is longer than a line", () => {
     assert.deepEqual(wrapText("see https://registry.example.com/v2", 12), [
-      "see",
-      "https://regi",
-      "stry.example",
-      ".com/v2",
+      "see https://",
+      "registry.exa",
+      "mple.com/v2",
     ]);
   });
 

@@ -134,12 +134,18 @@ export function checkImages({ images }: DoctorFacts): Check[] {
   const asked = images.filter(({ haveMirrorsAnswered }) => haveMirrorsAnswered);
   const missing = asked.filter(({ isAtMirror, isAtUpstream }) => isAtUpstream && !isAtMirror);
   if (missing.length === 0) {
-    return asked.length === 0 ? [] : [ok("images", `the mirrors have all ${asked.length} images that were looked for`)];
+    return asked.length === 0 ? [] : [ok("images", describeFound(asked.length))];
   }
   return missing.map(({ image }) => {
     const mend = `mirror-agent save images --output images.tar ${image}, and push images to the mirror`;
     return warn("images", `only the upstream has ${image}`, mend);
   });
+}
+
+function describeFound(count: number): string {
+  return count === 1
+    ? "the mirrors have the image that was looked for"
+    : `the mirrors have all ${count} images that were looked for`;
 }
 
 function isInside({ endpoint }: EndpointFacts): boolean {
