@@ -111,7 +111,10 @@ function chooseForTokens(circumstances: Circumstances, realm: string): EndpointC
       warnings: [...warnings, ...configWarnings(url, version)],
     };
   }
-  if (version === null) return impossible(`${because}, and containerd's version is not known`, "start containerd");
+  if (version === null) {
+    const unknown = impossible(`${because}, and containerd's version is not known`, "start containerd");
+    return { ...unknown, isProvisional: true };
+  }
   return impossible(
     `${because}, to which this containerd sends no header, and an access token in config.toml would cost a restart at each renewal`,
     "use containerd 2.1 or newer, a registry that takes the token directly, or pull secrets",
