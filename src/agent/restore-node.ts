@@ -11,6 +11,7 @@ import type { MirrorConfig } from "../core/mirror-config.ts";
 import { planActions } from "../core/plan-actions.ts";
 import { readTextIfThere } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
+import { removeMetricsFile } from "../node/metrics-file.ts";
 import { planRestore } from "../node/plan-restore.ts";
 import type { RestartOutcome } from "../node/restart.ts";
 import { NOTHING_REMEMBERED, type Remembered, readRemembered } from "../node/restart-memory.ts";
@@ -40,7 +41,8 @@ export async function restoreNode(host: Host, signal: AbortSignal): Promise<Rest
   const certsDirs = await listCertsDirs(host, certsDir, remembered);
   const containerd = await restoreContainerd(host, config, remembered, signal);
   if (containerd.some(({ outcome }) => outcome.kind === "failed")) return { done: [], containerd };
-  const done = await host.underLock(() => restoreFiles(host, config, certsDirs, signal));
+  const restored = await host.underLock(() => restoreFiles(host, config, certsDirs, signal));
+  const done = [...restored, ...(await removeMetrics(config))];
   if (containerd.every(({ outcome }) => outcome.kind !== "refused")) {
     await rm(host.paths.stateDir, { recursive: true, force: true });
     await rm(host.paths.runDir, { recursive: true, force: true });
@@ -107,6 +109,14 @@ async function restoreFiles(
   const missing = await findMissing(host);
   if (missing.length > 0) await host.perform(missing, config);
   return [...done, ...missing].map((action) => ({ ...action, because: "it is as it was before mirror-agent" }));
+}
+
+// Left there, it would tell of this node for ever.
+async function removeMetrics({ agent }: MirrorConfig): Promise<Action[]> {
+  const path = agent.metrics.textfile;
+  // A file that only tells is no reason to leave everything else as it is.
+  if (path === null || !(await removeMetricsFile(path).catch(() => false))) return [];
+  return [{ kind: "removeFile", path, because: "nobody writes it any more" }];
 }
 
 // What `migrate` wrote and nobody has changed since is what it would write again.

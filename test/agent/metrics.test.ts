@@ -7,6 +7,7 @@ import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
+import { runCommand } from "../commands/run-command.ts";
 import { type LabAgent, startAgent } from "../lab/agent.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import { type FaultyServer, startFaultyServer } from "../lab/faulty-server.ts";
@@ -222,6 +223,22 @@ test("run shows when the mirror's certificate and its CA end, and no secret of a
   for (const secret of [password, Buffer.from(`joe:${password}`).toString("base64"), "docker.json"]) {
     assert.ok(!scrape.text.includes(secret));
   }
+});
+
+test("restore removes the file that the daemon left, and no other program's", async () => {
+  await using workspace = await createWorkspace();
+  const node = await makeNode(workspace);
+  const agent = await node.start(`{ textfile: ${node.textfile} }`);
+  await agent.untilStatus(({ endpoints }) => endpoints[0]?.state === "up");
+  await agent.stop();
+  assert.match(await readFile(node.textfile, "utf8"), /mirror_agent_endpoint_up\{.*\} 1\n/);
+  const restored = await runCommand(["--root", node.root, "restore"]);
+  assert.ok(restored.stdout.includes(`Removed ${node.textfile}\n`), restored.stdout + restored.stderr);
+  await assert.rejects(stat(node.textfile), { code: "ENOENT" });
+  await writeFile(node.textfile, "apt_upgrades 3\n");
+  const again = await runCommand(["--root", node.root, "restore"]);
+  assert.ok(!again.stdout.includes(node.textfile), again.stdout);
+  assert.equal(await readFile(node.textfile, "utf8"), "apt_upgrades 3\n");
 });
 
 test("nothing that the daemon loads at its start counts, serves or renders metrics", () => {

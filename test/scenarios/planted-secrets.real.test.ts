@@ -2,7 +2,7 @@
 // prints, logs and passes as an argument: while all is well, and on every way in which something can go wrong.
 
 import assert from "node:assert/strict";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { runCommand } from "../commands/run-command.ts";
 import { type LabAgent, startAgent } from "../lab/agent.ts";
@@ -11,6 +11,7 @@ import { startContainerd } from "../lab/containerd.ts";
 import { startGooglePlace, writeSecretFile } from "../lab/credential-node.ts";
 import { startGoogleServer } from "../lab/google-server.ts";
 import { basicGuard, startGuardedRegistry, tokenGuard } from "../lab/guarded-registry.ts";
+import { ask } from "../lab/metrics.ts";
 import { labMissing } from "../lab/parts.ts";
 import { findLeaks, readCommandLines, readWritten } from "../lab/planted-secret.ts";
 import { type Received, type RecordingServer, startRecordingServer } from "../lab/recording-server.ts";
@@ -125,6 +126,7 @@ async function startScene(workspace: Workspace) {
 privateRegistryConfigPath: ${shared}
 agent:
   log: { level: debug }
+  metrics: { textfile: "${workspace.dir}/mirror-agent.prom", listen: "unix:${workspace.dir}/metrics.sock" }
   probe: { interval: 1s, timeout: 1s }
   containerd: { restart: never }
   upstreams:
@@ -227,6 +229,8 @@ test("run, plan, check and status show no secret, whatever goes wrong", { skip }
     JSON.stringify(status.endpoints.slice(0, 5).map(({ credential }) => credential?.kind)) === JSON.stringify(wanted);
   await agent.untilStatus(kinds(["header", "header-token-endpoint", "config-auth", "header", "header"]));
   await outputs.collect("all is well", env);
+  const { text: wellMetrics } = await ask({ socketPath: `${workspace.dir}/metrics.sock` });
+  assert.match(wellMetrics, /^mirror_agent_token_expiry_timestamp_seconds\{.*\} \d/m);
   for (const [stage, said, breakIt] of stagesOf(workspace, scene, agent)) {
     const before = agent.lines.length;
     await breakIt();
@@ -236,9 +240,12 @@ test("run, plan, check and status show no secret, whatever goes wrong", { skip }
         throw new Error(`${stage}: ${error.message}`);
       });
     await outputs.collect(stage, env);
+    outputs.texts.set(`metrics, ${stage}`, (await ask({ socketPath: `${workspace.dir}/metrics.sock` })).text);
   }
   agent.signal("SIGTERM");
   await agent.ended;
+  const metrics = await readFile(`${workspace.dir}/mirror-agent.prom`, "utf8");
+  assert.match(metrics, /^mirror_agent_credential_ok\{.*\} 0$/m);
 
   const { google, jsonKey, tokens, identity } = scene;
   const keys = [google.google, jsonKey].map(
@@ -260,6 +267,7 @@ test("run, plan, check and status show no secret, whatever goes wrong", { skip }
   const texts = new Map([
     ...written,
     ...outputs.texts,
+    ["metrics", wellMetrics + metrics] as const,
     ["log", agent.lines.join("\n")] as const,
     ["arguments", [...commandLines].join("\n")] as const,
     ...(await readWritten(workspace.dir, () => true)).entries().filter(([path]) => path.endsWith("helper-arguments")),
