@@ -11,6 +11,7 @@ import { compileRoutes } from "../core/routes.ts";
 import { observeCertsDir } from "../node/certs-dir.ts";
 import { readTextIfThere, statIfThere } from "../node/files.ts";
 import { observeHost } from "../node/host-facts.ts";
+import { findAgentPid, mayCloseConnections } from "../node/process-powers.ts";
 import { readPlaces, readTexts } from "../node/read-places.ts";
 import { NOTHING_REMEMBERED, type Remembered } from "../node/restart-memory.ts";
 import type { Status, StatusTransition } from "../report/status.ts";
@@ -85,14 +86,22 @@ async function readRemembered(folder: string): Promise<Remembered> {
   }
 }
 
-async function gatherAgent({ stateDir, status }: NodePaths, { journal, failed }: Remembered): Promise<AgentFacts> {
-  const [shown, stat] = await Promise.all([readTextIfThere(status), statIfThere(stateDir)]);
+async function gatherAgent(
+  { stateDir, status, runDir }: NodePaths,
+  { journal, failed }: Remembered,
+): Promise<AgentFacts> {
+  const [shown, stat, pid] = await Promise.all([
+    readTextIfThere(status),
+    statIfThere(stateDir),
+    findAgentPid(`${runDir}/run.lock`),
+  ]);
   return {
     ...readStatus(shown),
     stateDir,
     stateDirMode: stat === null ? null : stat.mode & 0o777,
     restartOwed: journal?.step === "owed",
     restartFailed: failed?.because ?? null,
+    mayFree: pid === null ? null : await mayCloseConnections(pid),
   };
 }
 

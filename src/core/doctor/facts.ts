@@ -79,6 +79,8 @@ export interface AgentFacts {
   readonly restartOwed: boolean;
   /** A change of containerd's configuration that was taken back. */
   readonly restartFailed: string | null;
+  /** Whether the daemon is permitted to close connections of containerd; null where none runs. */
+  readonly mayFree: boolean | null;
 }
 
 export interface Fall {

@@ -56,11 +56,15 @@ function checkInodes({ path, freeInodes, totalInodes }: DiskFacts): Check[] {
 }
 
 /** Whether a pull that hangs can be freed. */
-export function checkFreeing({ host }: DoctorFacts): Check[] {
+export function checkFreeing({ host, agent }: DoctorFacts): Check[] {
   if (!host.hasSs) return [warn("free-pulls", "there is no ss: pulls that hang cannot be found", "install iproute2")];
   if (host.canFreeSockets === false) {
     const mend = "use a kernel with CONFIG_INET_DIAG_DESTROY, as distributions have";
     return [warn("free-pulls", "the kernel cannot close connections of others", mend)];
+  }
+  if (agent.mayFree === false) {
+    const mend = "see mirror-agent.service.d/free-pulls.conf: CAP_NET_ADMIN, CAP_SYS_PTRACE, pidfd_getfd";
+    return [warn("free-pulls", "the agent's sandbox does not let it close connections of containerd", mend)];
   }
   const known =
     host.canFreeSockets === null ? "what the kernel can do is not known" : "the kernel can close connections that hang";
@@ -78,47 +82,4 @@ export function checkInotify({ host }: DoctorFacts): Check[] {
   }
   if (maxWatches < 8192) return [warn("inotify", `only ${maxWatches} files can be watched`, raise("max_user_watches"))];
   return [ok("inotify", `${usedInstances} of ${maxInstances} inotify instances are in use`)];
-}
-
-const TOOLS: readonly (readonly [name: string, program: RegExp, trace: RegExp])[] = [
-  ["Spegel", /^spegel$/, /\/certs\.d\/_backup$/],
-  ["Dragonfly (dfinit)", /^(dfinit|dfdaemon)$/, /dfinit/],
-  ["NVCF", /^nvcf/, /nvcf/],
-  ["bmctl", /^bmctl$/, /bmctl/],
-];
-
-/** Other tools that write hosts.toml or config.toml: two that do undo each other's work. */
-export function checkOthers({ host, containerd, certs }: DoctorFacts): Check[] {
-  const texts = [...certs.places.values()].flatMap((place) =>
-    place.kind === "folder" && place.hostsToml.kind === "text" ? [place.hostsToml.text] : [],
-  );
-  const comments = texts.flatMap((text) => text.match(/^#.*$/gm) ?? []).join("\n");
-  const found = TOOLS.filter(([name, program, trace]) => {
-    const word = name.split(" ")[0] ?? name;
-    return (
-      host.programs.some((running) => program.test(running)) ||
-      host.traces.some((path) => trace.test(path)) ||
-      new RegExp(word, "i").test(comments)
-    );
-  });
-  const managed = containerd.managedBy;
-  return [
-    ...(managed === null
-      ? []
-      : [
-          fail(
-            "others",
-            `${managed} writes this containerd's configuration`,
-            `use ${managed}'s registries.yaml, or a containerd of your own`,
-          ),
-        ]),
-    ...found.map(([name]) =>
-      warn(
-        "others",
-        `${name} writes hosts.toml files too`,
-        `let one of the two do it: stop ${name}, or remove mirror-agent here`,
-      ),
-    ),
-    ...(managed === null && found.length === 0 ? [ok("others", "no other tool is known to write these files")] : []),
-  ];
 }

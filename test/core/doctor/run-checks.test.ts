@@ -99,6 +99,7 @@ const WELL: DoctorFacts = {
     stateDirMode: 0o700,
     restartOwed: false,
     restartFailed: null,
+    mayFree: true,
   },
   host: HOST,
 };
@@ -340,6 +341,7 @@ const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], st
   ["no inodes", disk({ freeInodes: 10 }), "fail", "inodes", /10 inodes/],
   ["a kernel that keeps connections", host({ canFreeSockets: false }), "warn", "free-pulls", /cannot close/],
   ["no ss", host({ hasSs: false }), "warn", "free-pulls", /no ss/],
+  ["a sandbox that forbids it", agent({ mayFree: false }), "warn", "free-pulls", /sandbox does not let it close/],
   [
     "inotify in use",
     host({ inotify: { maxWatches: 65_536, maxInstances: 128, usedInstances: 127 } }),
