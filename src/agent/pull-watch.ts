@@ -59,6 +59,8 @@ export class PullWatch {
     const isNews = JSON.stringify(keysOf(watching)) !== JSON.stringify(keysOf(this.#watching));
     this.#watching = watching;
     if (!isNews) return;
+    // What stalled before a probe failed is asked about again if the mirror is trusted once more: it may flap.
+    this.#alarms = { ...this.#alarms, sockets: new Map() };
     this.#inodes = new Set();
     this.#count = -1;
     if (watching.endpoints.length === 0) {

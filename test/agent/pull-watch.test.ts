@@ -31,10 +31,11 @@ interface World {
   readonly proxied?: boolean;
   readonly fails?: SocketError;
   readonly intervalMs?: number;
+  readonly onLook?: (looked: number, watch: PullWatch) => void;
 }
 
 /** Runs so many looks in no time; gives what was done, each with the number of its look, and the waits between. */
-async function run({ moments, lookCount = moments.length, proxied = false, fails, intervalMs = 5000 }: World) {
+async function run({ moments, lookCount = moments.length, proxied = false, fails, intervalMs = 5000, onLook }: World) {
   const done: string[] = [];
   const waits: number[] = [];
   const enough = Promise.withResolvers<void>();
@@ -61,6 +62,7 @@ async function run({ moments, lookCount = moments.length, proxied = false, fails
       waits.push(ms);
       looked += 1;
       nowMs += ms;
+      onLook?.(looked, watch);
       if (looked < lookCount) return;
       enough.resolve();
       await new Promise<void>((resolve) => setImmediate(resolve));
@@ -117,6 +119,20 @@ test("PullWatch leaves a proxy's connections out of it", async () => {
   const pull = { inodes: ["2"], sockets: [socket("2")] };
   const { done } = await run({ moments: [pull], proxied: true, lookCount: 5 });
   assert.ok(!done.some((each) => each.includes("alarm")), done.join("\n"));
+});
+
+test("PullWatch asks again about what stalls when the mirror was in doubt meanwhile", async () => {
+  const pull = { count: 12, inodes: ["2"], sockets: [socket("2", 10)] };
+  const onLook = (looked: number, watch: PullWatch): void => {
+    if (looked === 8) watch.follow({ endpoints: [], intervalMs: 5000 });
+    if (looked === 8) watch.follow({ endpoints: [mirror], intervalMs: 5000 });
+  };
+  const { done } = await run({ moments: [pull], lookCount: 14, onLook });
+  const alarms = done.filter((each) => each.includes("alarm")).map((each) => Number(each.split(" ")[0]));
+  assert.deepEqual(alarms.length, 3, done.join("\n"));
+  assert.ok((alarms[2] ?? 0) >= 9);
+  const undoubted = await run({ moments: [pull], lookCount: 14 });
+  assert.equal(undoubted.done.filter((each) => each.includes("alarm")).length, 2);
 });
 
 test("PullWatch ends with nothing to follow, and begins again", async () => {
