@@ -15,7 +15,8 @@ import {
   checkProxy,
 } from "./endpoint-checks.ts";
 import type { DoctorFacts } from "./facts.ts";
-import { checkAgent, checkConfig, checkDisks, checkFreeing, checkInotify, checkOthers } from "./host-checks.ts";
+import { checkAgent, checkConfig, checkDisks, checkFreeing, checkInotify } from "./host-checks.ts";
+import { checkOthers } from "./other-tools.ts";
 
 const CHECKS: readonly ((facts: DoctorFacts) => Check[])[] = [
   checkConfig,

@@ -147,6 +147,7 @@ const hollow = (image: string) => ({
   troubles: [{ endpoint: "https://m", part: "blob", found: "body-stall: it stops" } as const],
 });
 const fallen = (minutes: number) => ({ atMs: NOW - minutes * 60_000, endpoint: "https://m", reason: "refused" });
+const DRAGONFLY = '[host."http://127.0.0.1:4001"]\ncapabilities = ["pull"]\n[host."http://127.0.0.1:4001"';
 const disk = (change: Partial<HostFacts["disks"][number]>) =>
   host({ disks: [{ ...(HOST.disks[0] as HostFacts["disks"][number]), ...change }] });
 const proxied = { httpProxy: "", httpsProxy: "http://proxy:3128", noProxy: "" };
@@ -282,6 +283,22 @@ const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], st
   ["k3s", containerd({ managedBy: "k3s" }), "fail", "others", /k3s/],
   ["Spegel, by its program", host({ programs: ["spegel"] }), "warn", "others", /Spegel/],
   ["dfinit, by its file", host({ traces: ["/etc/dragonfly/dfinit.yaml"] }), "warn", "others", /Dragonfly/],
+  [
+    "Spegel, by what it writes",
+    certs({
+      "/c/a.io": folder("[host.'http://127.0.0.1:30020']\ncapabilities = ['pull', 'resolve']\ndial_timeout = '200ms'"),
+    }),
+    "warn",
+    "others",
+    /Spegel writes hosts\.toml files too, and moves all that are there/,
+  ],
+  [
+    "dfinit, by what it writes",
+    certs({ "/c/a.io": folder(`${DRAGONFLY}.header]\nX-Dragonfly-Registry = "https://a.io"\n`) }),
+    "warn",
+    "others",
+    /Dragonfly/,
+  ],
   ["bmctl, by a comment", certs({ "/c/a.io": folder("# written by bmctl\n[host]\n") }), "warn", "others", /bmctl/],
   ["a mirror that is down", failing("refused"), "fail", "endpoint", /refused: nothing listens there \(as it is\)/],
   ["an upstream that is down", failing("dns", { role: "upstream" }), "warn", "endpoint", /dns/],
