@@ -22,3 +22,10 @@ fail agent        gone
   );
   assert.match(renderChecks([ok("config", "it is valid")], { colour: false }), /\n\nNothing is wrong\n$/);
 });
+
+test("renderChecks() keeps within a terminal's width, mends below what was found", () => {
+  const found = "something is the matter with https://172.18.0.20:5000/v2/team-a, and it takes long to say";
+  const lines = renderChecks([fail("endpoint", found, `mend ${found}`)], { colour: false, width: 60 }).split("\n");
+  assert.ok(lines.every((line) => line.length <= 60));
+  assert.ok(lines.slice(1, -3).every((line) => line.startsWith(" ".repeat(18))));
+});

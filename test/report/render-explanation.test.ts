@@ -96,3 +96,35 @@ test("renderExplanation() says that servers differ, what hides what, and why a f
   assert.match(text, /^ {2}it is odd$/m);
   assert.match(text, /read from nothing: containerd ignores \/c\/gcr\.io\/hosts\.toml: line 1/);
 });
+
+test("renderExplanation() keeps within 80 columns, but for addresses, which stay whole to be copied", () => {
+  const reason = "response-timeout";
+  const since = new Date(NOW_MS - 72_000).toISOString();
+  const note = {
+    endpoint: "https://m/v2",
+    isLeftOut: true,
+    state: "down",
+    since,
+    reason,
+    detail: "no answer",
+  } as const;
+  const stalled: Answer = {
+    ...REFUSED,
+    reason: "body-stall",
+    detail: `body not complete: ${"9".repeat(60)} bytes came`,
+  };
+  const far = host(`https://${"a-registry-with-a-long-name.".repeat(3)}example.com/v2`, stalled);
+  const explanation = { ...EXPLANATION, hosts: [far, ...EXPLANATION.hosts], doubts: ["it is odd ".repeat(20)] };
+  const options = { colour: false, nowMs: NOW_MS, width: 80, notes: [{ ...note, fallsInLastHour: 4 }] };
+  const lines = renderExplanation(explanation, options).split("\n");
+  const long = lines.filter((line) => line.length > 80);
+  assert.deepEqual(
+    long.filter((line) => !line.startsWith("   asks        https://")),
+    [],
+  );
+  assert.equal(long.length, 1);
+  assert.match(
+    lines.join(" ").replaceAll(/ +/g, " "),
+    /The agent leaves out https:\/\/m\/v2, for 1 m 12 s: response-timeout: it accepts connections and does not answer \(no answer\); it comes and goes: it went down 4 times in the last hour/,
+  );
+});
