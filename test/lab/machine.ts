@@ -50,6 +50,7 @@ export async function bootMachine(workspace: Workspace, { name, network }: Machi
     ...["--register=no", "--keep-unit", "--capability=all", `--network-namespace-path=/run/netns/${network}`],
     "--system-call-filter=pidfd_getfd", // a machine of metal has it, see free-pulls.conf
     ...["--resolv-conf=off", "--console=pipe"],
+    "--system-call-filter=@keyring", // runc gives each container a keyring of its own
   ];
   const script = 'mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"';
   const boot = async (): Promise<{ daemon: Daemon; leader: number }> => {
