@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fingerprintAuth } from "../../src/core/containerd-config/auth-fingerprint.ts";
+import { editAuth } from "../../src/core/containerd-config/edit-auth.ts";
 import { createConfigPath, editConfigPath } from "../../src/core/containerd-config/edit-config-path.ts";
 import type { ObservedContainerd } from "../../src/core/containerd-config/observed-containerd.ts";
 import { resolveConfig } from "../../src/core/containerd-config/resolve-config.ts";
@@ -149,4 +151,29 @@ test("planRestore() needs no restart where the running containerd has never load
 test("planRestore() takes our value out where the original is lost, and never the file with it", async (t) => {
   const planned = await plan(t, edit.text, keep(edit.text, edit.undo), {}, undefined, { original: null });
   assert.deepEqual(planned.texts, [ORIGINAL]);
+});
+
+const AUTHS = { "m:5000": fingerprintAuth("key", "m:5000", { username: "joe", password: "hunter2" }) };
+
+function withAuth(text: string, password = "hunter2"): string {
+  const made = editAuth(text, { plugin: WISH.plugin, host: "m:5000", auth: { username: "joe", password } });
+  assert.ok(made.ok);
+  return made.text;
+}
+
+test("planRestore() takes a credential out, also without config_path, with a restart that makes containerd forget it", async (t) => {
+  const theirs = '[debug]\nlevel = "info"\n';
+  const [alone, both] = [withAuth(ORIGINAL), withAuth(edit.text)];
+  const keptAlone = { ...keep(alone, null), auths: AUTHS, mode: 0o640 };
+  assert.deepEqual(await plan(t, alone, keptAlone), { texts: [ORIGINAL], restarts: ["now"], refused: [] });
+  const changed = await plan(t, `${alone}${theirs}`, keptAlone);
+  assert.deepEqual([changed.texts, changed.restarts], [[`${ORIGINAL}${theirs}`], ["now"]]);
+  const keptBoth = { ...keep(both, edit.undo), auths: AUTHS, mode: 0o640 };
+  assert.deepEqual((await plan(t, `${both}${theirs}`, keptBoth)).texts, [`${ORIGINAL}${theirs}`]);
+});
+
+test("planRestore() leaves a credential that somebody has changed since", async (t) => {
+  const theirs = withAuth(ORIGINAL, "theirs");
+  const kept = { ...keep(withAuth(ORIGINAL), null), auths: AUTHS, mode: 0o640 };
+  assert.deepEqual(await plan(t, theirs, kept), { texts: [], restarts: [], refused: [] });
 });

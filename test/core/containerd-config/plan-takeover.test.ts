@@ -2,47 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ObservedContainerd, RunningDaemon } from "../../../src/core/containerd-config/observed-containerd.ts";
-import {
-  planMigration,
-  planTakeover,
-  type TakeoverMemory,
-  type TakeoverWish,
-} from "../../../src/core/containerd-config/plan-takeover.ts";
-import { type ConfigFile, resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
-
-const ROOT = "/etc/containerd/config.toml";
-const WISH: TakeoverWish = { certsDir: "/etc/containerd/certs.d", restart: "when-needed" };
-const NOTHING: TakeoverMemory = { inEffect: null, failed: null, fingerprintKey: "key", edits: {} };
-const R2 = '[plugins."io.containerd.grpc.v1.cri".registry]\n';
-const SET = `version = 2\n${R2}config_path = "/etc/containerd/certs.d"\n`;
-const UNSET = "version = 2\n";
-const VERSION = { major: 1, minor: 7, patch: 24 };
-
-function daemon(changes: Partial<RunningDaemon> = {}): RunningDaemon {
-  const unit = { name: "containerd.service", killMode: "process" };
-  const base = { identity: "b:1:1", pid: 1, startedAtMs: 1000, version: VERSION, workingFolder: "/" };
-  return { ...base, unit, criProblem: null, ...changes };
-}
-
-function observed(text: string | null, changes: Partial<ObservedContainerd> = {}): ObservedContainerd {
-  const version = changes.version === undefined ? VERSION : changes.version;
-  const files: ConfigFile[] = [{ path: ROOT, text }];
-  return {
-    socket: "/run/containerd/containerd.sock",
-    daemon: daemon(),
-    binary: "/usr/bin/containerd",
-    version,
-    managedBy: null,
-    config: version && resolveConfig(files, version),
-    configChangedAtMs: 500,
-    ...changes,
-  };
-}
-
-function plan(node: ObservedContainerd, wish: Partial<TakeoverWish> = {}, memory: Partial<TakeoverMemory> = {}) {
-  return planTakeover(node, { ...WISH, ...wish }, { ...NOTHING, ...memory });
-}
+import type { ObservedContainerd } from "../../../src/core/containerd-config/observed-containerd.ts";
+import { planMigration } from "../../../src/core/containerd-config/plan-takeover.ts";
+import { daemon, NOTHING, observed, plan, R2, ROOT, SET, UNSET, VERSION, WISH } from "./observed-node.ts";
 
 describe("planTakeover()", () => {
   test("planTakeover() does nothing where containerd was started after config_path was set", () => {
