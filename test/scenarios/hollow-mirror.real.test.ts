@@ -2,9 +2,8 @@
 // hang on it; the agent finds it by an image that the node itself has, without being told of any.
 
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Status } from "../../src/report/status.ts";
 import { startAgent } from "../lab/agent.ts";
 import { forgetImage, startContainerd } from "../lab/containerd.ts";
@@ -25,6 +24,12 @@ const isMirror =
 
 const blobsAsked = ({ requests }: FaultyServer, by: RegExp) =>
   requests.filter(({ url, headers }) => url.includes("/blobs/") && by.test(headers["user-agent"] ?? "")).length;
+
+/** Resolves when the agent has an image to probe with: one that the node has just pulled. */
+async function untilProbed(mirror: FaultyServer): Promise<void> {
+  for (const end = Date.now() + 10_000; blobsAsked(mirror, /^mirror-agent/) === 0; await delay(20))
+    assert.ok(Date.now() < end, "the agent probes deeply");
+}
 
 for (const version of CONTAINERD_VERSIONS) {
   test(`run leaves a mirror that serves no blobs to containerd ${version}, and comes back`, {
@@ -47,17 +52,9 @@ agent:
     const agent = await startAgent(workspace, { root: containerd.dir, config });
     await agent.untilStatus(isMirror("up"));
     await containerd.cri.pullImage("gcr.io/lab/kept:1.0", { timeoutMs: 10_000 });
-    assert.equal(blobsAsked(mirror, /^mirror-agent/), 0, "there was no image to probe with");
-    // A new node has no image yet, and is not asked again for a minute: so the agent starts anew.
-    agent.signal("SIGTERM");
-    assert.equal(await agent.ended, 0);
-    await rm(join(containerd.dir, "run/mirror-agent/status.json"));
-
-    const second = await startAgent(workspace, { root: containerd.dir, config: null });
-    await second.untilStatus(isMirror("up"));
-    assert.equal(blobsAsked(mirror, /^mirror-agent/), 1, "an image that the node has");
+    await untilProbed(mirror);
     await mirror.become("blob-silent");
-    const down = await second.untilStatus(isMirror("down"), { timeoutMs: 20_000 });
+    const down = await agent.untilStatus(isMirror("down"), { timeoutMs: 20_000 });
     const [endpoint] = down.endpoints.filter(({ role }) => role === "mirror");
     assert.equal(endpoint?.reason, "response-timeout");
     assert.match(endpoint?.detail ?? "", /^blob of gcr\.io\/lab\/kept@sha256:[0-9a-f]{12}: no answer/);
@@ -69,8 +66,34 @@ agent:
     await forgetImage(containerd, "gcr.io/lab/wanted:1.0");
 
     await mirror.become("healthy");
-    await second.untilStatus(isMirror("up"));
+    await agent.untilStatus(isMirror("up"));
     await containerd.cri.pullImage("gcr.io/lab/wanted:1.0", { timeoutMs: 10_000 });
     assert.ok(blobsAsked(mirror, /^containerd/) > before, "pulls go through it again");
   });
 }
+
+test("run finds a hollow mirror by the pull that hangs there, long before its next deep probe", {
+  skip: labMissing(),
+}, async () => {
+  await using workspace = await createWorkspace();
+  const [mirror, upstream] = [
+    await startFaultyServer({ source: { files: FILES } }),
+    await startFaultyServer({ source: { files: FILES } }),
+  ];
+  workspace.onEnd(async () => void (await Promise.all([mirror.close(), upstream.close()])));
+  const containerd = await startContainerd(workspace, { version: "1.7" });
+  // Every sixth probe is one in two minutes.
+  const config = `registryMirrors: [{ endpoint: "${mirror.url}" }]
+agent:
+  probe: { interval: 20s, timeout: 500ms }
+  upstreams: { gcr.io: { endpoint: "${upstream.url}" } }
+`;
+  const agent = await startAgent(workspace, { root: containerd.dir, config });
+  await agent.untilStatus(isMirror("up"));
+  await containerd.cri.pullImage("gcr.io/lab/kept:1.0", { timeoutMs: 10_000 });
+  await mirror.become("blob-silent");
+  const startedAtMs = performance.now();
+  await containerd.cri.pullImage("gcr.io/lab/wanted:1.0", { timeoutMs: 60_000 });
+  assert.ok(performance.now() - startedAtMs < 30_000, "half an interval of rest, two probes, and freeing");
+  assert.ok(blobsAsked(upstream, /^containerd/) > 0);
+});
