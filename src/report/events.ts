@@ -223,7 +223,8 @@ function describeTakeover({ path, restarted, credentials }: TakeoverDone): strin
 }
 
 function describeOwed({ because, isRead = false }: Event & { kind: "restartOwed" }): string {
-  return `containerd does not ${isRead ? "use a credential" : "read the routes"} until you restart it: ${because}`;
+  if (isRead) return `containerd does not use a credential until you restart it: ${because}`;
+  return `containerd does not read the routes until you restart it: ${because}`;
 }
 
 function describeHosts(verb: string, hosts: readonly string[]): string {

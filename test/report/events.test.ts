@@ -176,6 +176,16 @@ const ROWS: Record<string, readonly [event: Event, level: Level, message: string
     "info",
     "containerd reads the routes: set config_path in /c.toml, no restart was needed",
   ],
+  "takeoverDone for credentials alone": [
+    { kind: "takeoverDone", path: "/c.toml", restarted: true, credentials: { set: ["a:1", "b:2"], takenOut: ["c:3"] } },
+    "info",
+    "containerd has the credentials that it needs: set that of a:1, b:2, took out that of c:3 in /c.toml, containerd was restarted",
+  ],
+  "restartOwed for a credential alone": [
+    { kind: "restartOwed", because: "it has changed", isRead: true },
+    "warn",
+    "containerd does not use a credential until you restart it: it has changed",
+  ],
   restartOwed: [
     { kind: "restartOwed", because: "it was changed" },
     "warn",
