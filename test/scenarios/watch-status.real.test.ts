@@ -8,7 +8,9 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Status } from "../../src/report/status.ts";
+import { startAgent } from "../lab/agent.ts";
 import { startDaemon } from "../lab/daemon.ts";
+import { startFaultyServer } from "../lab/faulty-server.ts";
 import { type Pane, paneMissing, startPane } from "../lab/pane.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
 import { BAD_DAY, NOW, ORDINARY } from "../report/statuses.ts";
@@ -38,7 +40,7 @@ const command = (workspace: Workspace, ...args: readonly string[]): readonly str
 /** Runs the live view in a terminal, with what the terminal's settings were before and after in two files. */
 async function watchIn(workspace: Workspace, env: Readonly<Record<string, string>> = {}): Promise<Pane> {
   const line = command(workspace, "status", "--watch").map((word) => `'${word}'`);
-  const script = `cd ${workspace.dir}; stty -g >before; echo before; ${line.join(" ")} 2>err; echo "ended with $?"; stty -g >after`;
+  const script = `cd ${workspace.dir}; stty -g >before; echo before; ${line.join(" ")} 2>err; code=$?; stty -g >after; echo "ended with $code"`;
   return startPane(workspace, script, { ...env });
 }
 
@@ -90,6 +92,29 @@ describe("status --watch", { concurrency: 2 }, () => {
     await publish(workspace, ORDINARY);
     await pane.until(/^2 mirrors up\n/);
 
+    pane.type("q");
+    await assertRestored(workspace, pane);
+  });
+
+  test("shows a daemon's mirror fall and come back, and that the daemon has gone", { skip }, async () => {
+    await using workspace = await createWorkspace();
+    const [mirror, upstream] = [await startFaultyServer(), await startFaultyServer()];
+    workspace.onEnd(() => mirror.close());
+    workspace.onEnd(() => upstream.close());
+    const agentOf = `{ probe: { interval: 500ms, timeout: 500ms }, upstreams: { gcr.io: { endpoint: "${upstream.url}" } } }`;
+    const config = `registryMirrors: [{ endpoint: "${mirror.url}" }]\nagent: ${agentOf}\n`;
+    const agent = await startAgent(workspace, { root: workspace.dir, config });
+    const pane = await watchIn(workspace);
+    await pane.until(/^1 mirror up\n/);
+    await mirror.become("refused");
+    await pane.until(/^0 mirrors up, 1 down\ngcr\.io fails over to upstream/);
+    await pane.until(/\d\d:\d\d:\d\d +http:\/\/127\.0\.0\.1:\d+ +down: refused, after \d+ \w+ up/);
+    await mirror.become("healthy");
+    await pane.until(/\d\d:\d\d:\d\d +http:\/\/127\.0\.0\.1:\d+ +up after \d+ \w+ down/, { timeoutMs: 20_000 });
+    agent.signal("SIGTERM");
+    await agent.ended;
+    await rm(join(workspace.dir, "run/mirror-agent/status.json"));
+    await pane.until(/mirror-agent is not running here/);
     pane.type("q");
     await assertRestored(workspace, pane);
   });
