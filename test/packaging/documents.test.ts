@@ -32,7 +32,7 @@ const SENTENCES: Readonly<Record<Event["kind"], string>> = {
   driftRepaired: ": something else had changed it",
   fightStopped: "Gave up on ",
   takeoverDone: "containerd reads the routes: ",
-  restartOwed: " until you restart it: ",
+  restartOwed: "containerd does not read the routes until you restart it: ",
   takeoverRefused: "containerd's configuration stays as it is: ",
   takeoverFailed: "this is not tried again until something changes",
   credentialProblem: "Credential: ",
