@@ -19,8 +19,17 @@ export interface Alarms {
   /** By inode. */
   readonly sockets: ReadonlyMap<string, Watched>;
   /** When each mirror was looked at for an alarm, by address. */
-  readonly askedAtMs: ReadonlyMap<string, number>;
+  readonly askedAtMs: ReadonlyMap<string, Asked>;
 }
+
+interface Asked {
+  /** For whatever reason. */
+  readonly lastMs: number;
+  /** Because something received nothing any more. */
+  readonly stallMs: number;
+}
+
+const NEVER: Asked = { lastMs: Number.NEGATIVE_INFINITY, stallMs: Number.NEGATIVE_INFINITY };
 
 export const NO_ALARMS: Alarms = { sockets: new Map(), askedAtMs: new Map() };
 
@@ -31,7 +40,7 @@ interface AlarmContext {
   readonly nowMs: number;
 }
 
-/** In probe intervals: after one alarm, the least time until a pull that begins, or one that stalls, is another. */
+/** In probe intervals: the least time from any alarm until a pull that begins is one, and from one stall to the next. */
 const BEGIN_REST = 2;
 const STALL_REST = 0.5;
 
@@ -44,10 +53,13 @@ export function foldAlarms(
   const seen = new Map(sockets.map((socket) => [socket.inode, foldSocket(before.get(socket.inode), socket, nowMs)]));
   const addresses = [...new Set(sockets.map(({ remote }) => remote))];
   const ask = addresses.filter((address) => {
-    const restedMs = nowMs - (askedAtMs.get(address) ?? Number.NEGATIVE_INFINITY);
+    const asked = askedAtMs.get(address) ?? NEVER;
+    const isBeginDue = nowMs - asked.lastMs >= BEGIN_REST * intervalMs;
+    const isStallDue = nowMs - asked.stallMs >= STALL_REST * intervalMs;
     return sockets.some(({ remote, inode }) => {
       const watched = seen.get(inode);
-      return remote === address && watched !== undefined && isDue(watched, restedMs / intervalMs, nowMs);
+      if (remote !== address || watched === undefined) return false;
+      return (isBeginDue && !watched.beginKnown) || (isStallDue && isNewStall(watched, nowMs));
     });
   });
   const asked = new Set(ask);
@@ -55,12 +67,13 @@ export function foldAlarms(
     const watched = seen.get(inode) as Watched;
     return [inode, asked.has(remote) ? told(watched, nowMs) : watched] as const;
   });
-  const times = [...askedAtMs].filter(([, atMs]) => nowMs - atMs < BEGIN_REST * intervalMs);
-  const next = {
-    sockets: new Map(known),
-    askedAtMs: new Map([...times, ...ask.map((each) => [each, nowMs] as const)]),
-  };
-  return { next, ask };
+  const times = [...askedAtMs].filter(([, { lastMs }]) => nowMs - lastMs < BEGIN_REST * intervalMs);
+  const news = ask.map((address) => {
+    const isStall = sockets.some(({ remote, inode }) => remote === address && isNewStall(seen.get(inode), nowMs));
+    const stallMs = isStall ? nowMs : (askedAtMs.get(address) ?? NEVER).stallMs;
+    return [address, { lastMs: nowMs, stallMs }] as const;
+  });
+  return { next: { sockets: new Map(known), askedAtMs: new Map([...times, ...news]) }, ask };
 }
 
 /** Whether nothing has moved for so long. */
@@ -68,9 +81,8 @@ export function areQuiet({ sockets }: Alarms, quietMs: number, nowMs: number): b
   return [...sockets.values()].every(({ sinceMs }) => nowMs - sinceMs >= quietMs);
 }
 
-function isDue({ sinceMs, beginKnown, stallKnown }: Watched, rested: number, nowMs: number): boolean {
-  if (!beginKnown && rested >= BEGIN_REST) return true;
-  return !stallKnown && nowMs - sinceMs >= STALLED_MS && rested >= STALL_REST;
+function isNewStall(watched: Watched | undefined, nowMs: number): boolean {
+  return watched !== undefined && !watched.stallKnown && nowMs - watched.sinceMs >= STALLED_MS;
 }
 
 function told(watched: Watched, nowMs: number): Watched {

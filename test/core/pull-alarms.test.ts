@@ -45,12 +45,21 @@ test("foldAlarms() asks for each mirror on its own", () => {
   assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`, `500 ${OTHER}`]);
 });
 
-test("foldAlarms() asks once when a connection receives nothing for a second, half an interval after the last time", () => {
+test("foldAlarms() asks once when a connection receives nothing for a second", () => {
   const stuck = socket("1", 10);
-  assert.deepEqual(alarms([0, stuck], [1000, stuck], [2400, stuck], [2500, stuck], [6000, stuck], [60_000, stuck]), [
-    `0 ${MIRROR}`,
-    `2500 ${MIRROR}`,
-  ]);
+  const looks: readonly Look[] = [0, 999, 1000, 2000, 3500, 6000, 60_000].map((atMs) => [atMs, stuck]);
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`, `1000 ${MIRROR}`]);
+});
+
+test("foldAlarms() asks about one that stalls only half an interval after another did", () => {
+  const looks: readonly Look[] = [
+    [0, socket("1", 10)],
+    [1000, socket("1", 10), socket("2", 0)],
+    [2000, socket("1", 10), socket("2", 0)],
+    [3499, socket("1", 10), socket("2", 0)],
+    [3500, socket("1", 10), socket("2", 0)],
+  ];
+  assert.deepEqual(alarms(...looks), [`0 ${MIRROR}`, `1000 ${MIRROR}`, `3500 ${MIRROR}`]);
 });
 
 test("foldAlarms() asks again when it has moved and stalls anew", () => {
