@@ -124,6 +124,12 @@ test("ContainerdAsker waits for a body that flows, and not for one that stands s
   assert.equal(flowing.answer.kind === "answered" && flowing.answer.bytes, 8);
   const stalled = await ask(still.url, { method: "GET", timeoutMs: 200 });
   assert.equal(stalled.answer.kind === "failed" && stalled.answer.reason, "body-stall");
+  // Longer than anybody wants to wait for an answer to "explain": four times the limit.
+  await using endless = await serve((_, response) => void pieces(response, 30));
+  const slowest = await ask(endless.url, { method: "GET", timeoutMs: 200 });
+  assert.ok(slowest.answer.kind === "failed");
+  assert.equal(slowest.answer.reason, "slow");
+  assert.match(slowest.answer.detail, /: \d+ bytes came, the last \d+ ms ago$/);
 });
 
 test("ContainerdAsker gives up redirects after ten", async () => {

@@ -138,6 +138,11 @@ const ROWS: readonly Row[] = [
     expected: { kind: "hangs", step: "blob", cancelledAfterMs: 300_000 },
   },
   {
+    name: "a blob that trickles is waited for: the watchdog counts from byte to byte",
+    first: asked(answers(answered(), answered(), failed("slow", true))),
+    expected: { kind: "served", by: 0 },
+  },
+  {
     name: "a blob that is cut short fails the pull",
     first: asked(answers(answered(), answered(), failed("connection-reset", true))),
     expected: { kind: "fails", at: 0 },
