@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly tls: TlsSettings;
   /** Docker config file that holds this endpoint's credentials. */
   readonly credentialPath: string | null;
+  /** Whether that file was named for an upstream alone, and so has to have an entry for it; a mirror's always is. */
+  readonly isCredentialOwn?: boolean;
   /** Service-account key for this endpoint. */
   readonly gcrKeyPath: string | null;
   readonly resolveTags: boolean;

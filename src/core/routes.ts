@@ -143,6 +143,7 @@ function upstreamOf(registry: Registry, config: MirrorConfig): Endpoint {
     url: settings?.endpoint ?? defaultUpstream(name),
     tls: { ...NO_TLS, caCertPath: settings?.caCertPath ?? own?.caCertPath ?? null },
     credentialPath: gcrKeyPath ? null : (own?.pullCredentialConfigPath ?? config.privateRegistryConfigPath),
+    ...(!gcrKeyPath && own?.pullCredentialConfigPath ? { isCredentialOwn: true } : {}),
     gcrKeyPath,
     resolveTags: true,
     dialTimeoutMs: null,

@@ -33,12 +33,12 @@ function mirrorUses({ mirrors }: MirrorConfig): Use[] {
   }));
 }
 
-// A file that is named for one registry has to have an entry for it, as a mirror's.
 function privateRegistryUses(config: MirrorConfig): Use[] {
   const routes = compileRoutes({ ...config, agent: { ...config.agent, failover: "auto" } });
   return config.privateRegistries.map(({ host, pullCredentialConfigPath }, index) => {
     const url = routes.find(({ registry }) => registry === host)?.upstream?.url ?? `https://${host}`;
-    const owner = { role: "mirror", url, credentialPath: pullCredentialConfigPath, gcrKeyPath: null } as const;
+    const own = { role: "upstream", isCredentialOwn: true } as const;
+    const owner = { ...own, url, credentialPath: pullCredentialConfigPath, gcrKeyPath: null };
     return { at: `privateRegistries[${index}].pullCredentialConfigPath`, owner };
   });
 }

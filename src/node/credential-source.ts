@@ -10,7 +10,7 @@ import { askCredentialHelper, type HelperOptions } from "./credential-helper.ts"
 import { readSmallFile } from "./small-file.ts";
 
 /** An endpoint, as far as its credential's source goes. */
-export type CredentialOwner = Pick<Endpoint, "role" | "url" | "credentialPath" | "gcrKeyPath">;
+export type CredentialOwner = Pick<Endpoint, "role" | "url" | "credentialPath" | "isCredentialOwn" | "gcrKeyPath">;
 
 export type CredentialReading =
   | (Read & { readonly credential: Credential; readonly problem: null })
@@ -62,9 +62,11 @@ async function resolveHelper(found: FoundCredential, options: HelperOptions): Pr
   return answer.kind === "absent" ? found.otherwise : answer;
 }
 
-// One Docker config serves all upstreams, and it is right that it does not know them all; a mirror's is its own.
+// One Docker config serves all upstreams, and it is right that it does not know them all; a mirror's is its own, and
+// a registry's that names one.
 function absent(owner: CredentialOwner, path: string, warning: string | null): CredentialReading {
-  if (owner.role === "upstream") return { credential: NO_CREDENTIAL, problem: null, warning };
+  if (owner.role === "upstream" && owner.isCredentialOwn !== true)
+    return { credential: NO_CREDENTIAL, problem: null, warning };
   const problem = `Cannot use "${path}" for ${owner.url}: it has no entry for this registry`;
   return { credential: NO_CREDENTIAL, problem, warning };
 }

@@ -114,6 +114,11 @@ test("readCredential() finds it right that an upstream has no entry", async (con
   assert.deepEqual(reading, { credential: { kind: "none" }, problem: null, warning: null });
 });
 
+test("readCredential() misses an entry in a file that was named for one upstream alone", async (context) => {
+  const { problem } = await read(context, "{}", { role: "upstream", isCredentialOwn: true });
+  assert.match(problem ?? "", /^Cannot use ".*" for https:\/\/r\.example: it has no entry for this registry$/);
+});
+
 test("readCredential() asks the helper, and takes the entry where it knows nothing", async (context) => {
   const dir = await folder(context);
   const helper = join(dir, "docker-credential-test");
