@@ -61,7 +61,7 @@ export interface CellResult {
   readonly fault: Fault;
   readonly version: ContainerdVersion;
   readonly mode: Mode;
-  /** Pulls as "once known", each right beside one from the upstream with no mirror configured; none if it was cut off. */
+  /** More pulls as "once known", each right beside one from the upstream with no mirror configured; none if it was cut off. */
   readonly pairs: readonly Pair[];
   readonly atStrike: Pulled;
   readonly onceKnown: Pulled;
@@ -83,8 +83,8 @@ const STOPPING: ReadonlySet<Fault> = new Set([
   "flapping",
   "black-hole",
 ]);
-const PAIRS = 3;
-const paired = (tag: string): string[] => Array.from({ length: PAIRS }, (_, index) => `${tag}-${index}`);
+const PAIRS = 4;
+const paired = (tag: string): string[] => Array.from({ length: PAIRS + 1 }, (_, index) => `${tag}-${index}`);
 const MOMENTS = ["warm", "at-strike", "in-flight", ...paired("once-known"), ...paired("direct")];
 const BACK_OFF_MS = 10_000;
 const LATER_MS = 15_000;
@@ -194,8 +194,9 @@ class Measurement {
     // Where nobody comes to know of the fault, the later pull begins at one and the same moment for all.
     await Promise.race([delay(LATER_MS), ...(this.#parts.agent ? [known] : [])]);
     const laterAt = this.#since(this.#struckAtMs);
-    const { onceKnown, pairs } = await this.#pullPairs();
+    const onceKnown = await this.#pull("gcr.io/bench/once-known-0:1");
     const pulls = { atStrike: await atStrike, onceKnown, inFlight: await inFlight };
+    const pairs = await this.#pullPairs(onceKnown);
     const detection = await known;
     await heal();
     const failback = await this.#untilBack(detection !== null);
@@ -210,21 +211,19 @@ class Measurement {
     };
   }
 
-  // By turns, so that what the machine is busy with strikes both alike. Where the first hangs there is nothing to compare.
-  async #pullPairs(): Promise<{ onceKnown: Pulled; pairs: readonly Pair[] }> {
-    const pull = (tag: string, index: number) => this.#pull(`${tag}-${index}:1`);
-    const onceKnown = await pull("gcr.io/bench/once-known", 0);
+  // By turns, so that what the machine is busy with strikes both alike, and not beside pulls that are just freed.
+  async #pullPairs(onceKnown: Pulled): Promise<readonly Pair[]> {
     const pairs: Pair[] = [];
-    if (onceKnown.seconds === null || onceKnown.failures > 0) return { onceKnown, pairs };
-    for (let index = 0; index < PAIRS; index += 1) {
-      const isFirst = index % 2 === 1;
-      const before = isFirst ? await pull("direct.test/bench/direct", index) : null;
-      const later = index === 0 ? onceKnown : await pull("gcr.io/bench/once-known", index);
-      const direct = before ?? (await pull("direct.test/bench/direct", index));
+    if (onceKnown.seconds === null || onceKnown.failures > 0) return pairs;
+    for (let index = 1; index <= PAIRS; index += 1) {
+      const pullDirect = () => this.#pull(`direct.test/bench/direct-${index}:1`);
+      const before = index % 2 === 0 ? await pullDirect() : null;
+      const later = await this.#pull(`gcr.io/bench/once-known-${index}:1`);
+      const direct = before ?? (await pullDirect());
       if (later.seconds !== null && direct.seconds !== null)
         pairs.push({ later: later.seconds, direct: direct.seconds });
     }
-    return { onceKnown, pairs };
+    return pairs;
   }
 
   async #beginInFlight(): Promise<string> {
