@@ -85,12 +85,11 @@ async function findSocketInode(socket: string): Promise<string | null> {
 
 async function isListener(pid: number, { inode, socket }: { inode: string; socket: string }): Promise<boolean> {
   const folder = `/proc/${pid}/fd`;
-  const names = await readdir(folder).catch(() => null);
-  if (names !== null) {
-    const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => "")));
-    return links.includes(`socket:[${inode}]`);
-  }
-  // Without CAP_SYS_PTRACE another's descriptors are hidden; then its name has to do, and its address if it has one.
+  const names = await readdir(folder).catch(() => []);
+  const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => null)));
+  if (links.some((link) => link !== null)) return links.includes(`socket:[${inode}]`);
+  // Without CAP_SYS_PTRACE another's descriptors are hidden, or listed without what they are; then its name has to do,
+  // and its address if it has one.
   const address = optionIn(await readArguments(pid), ["--address", "-a"]);
   return address === null || address === socket;
 }
