@@ -35,9 +35,12 @@ export function withConfigAuth(state: CredentialState, takeover: TakeoverState):
 /** Why containerd cannot use what was chosen, or cannot yet; null if it can. */
 export function findWhyUnused(choice: EndpointCredential, takeover: TakeoverState): string | null {
   if (choice.kind !== "config-auth") return null;
-  const use = findUse(choice, takeover);
-  if (use.kind === "used" || use.kind === "theirs") return null;
-  return "containerd has not loaded our credential from its config.toml";
+  const { auths, loadedHosts } = takeover;
+  // Of a registry that has not said yet what it takes, it is what containerd has for it that counts.
+  const isUsed = auths.some(({ host }) => host === choice.host)
+    ? ["used", "theirs"].includes(findUse(choice, takeover).kind)
+    : (loadedHosts?.includes(choice.host) ?? true);
+  return isUsed ? null : "containerd has not loaded our credential from its config.toml";
 }
 
 type Use = { readonly kind: "used" | "theirs" | "coming" } | { readonly kind: "missing"; readonly mend: string };

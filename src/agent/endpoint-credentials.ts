@@ -5,7 +5,7 @@
 // A file that cannot be read does not take a credential away that was good: editors truncate, volumes come late.
 
 import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
-import type { PresentedCredential } from "../core/credentials/auth-answer.ts";
+import type { AuthAnswer, PresentedCredential } from "../core/credentials/auth-answer.ts";
 import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
 import type { KeptToken } from "../core/credentials/kept-token.ts";
 import { chooseStrategy, type EndpointCredential } from "../core/credentials/strategy.ts";
@@ -89,9 +89,13 @@ export class EndpointCredentials {
   /** How containerd gets the endpoint's credential, by what is known now. */
   choose(endpoint: Endpoint, containerdVersion: ContainerdVersion | null): CredentialState {
     const { auth, presented, problem, warnings, tokenExpiresAtMs } = this.#find(endpoint);
-    const choice = chooseStrategy({ url: endpoint.url, credential: presented, answer: auth.answer, containerdVersion });
+    const { url } = endpoint;
+    const known = { url, credential: presented, containerdVersion };
+    const choice = chooseStrategy({ ...known, answer: auth.answer });
     const isUseless = choice.kind === "impossible" && containerdVersion !== null;
-    auth.setTokensAreUseless(isUseless ? choice.because : this.#whyUnused(choice));
+    // A probe may learn that the registry takes tokens alone before a pass does.
+    const ifTokens = auth.answer.kind === "unknown" ? chooseStrategy({ ...known, answer: tokensOf(url) }) : choice;
+    auth.setTokensAreUseless(isUseless ? choice.because : this.#whyUnused(ifTokens));
     return { endpoint, choice, problem, warnings: [...warnings, ...choice.warnings], tokenExpiresAtMs };
   }
 
@@ -148,6 +152,10 @@ export class EndpointCredentials {
     const presented: PresentedCredential = { kind: "googleToken", token: token.token };
     return { presented, tokenExpiresAtMs: token.expiresAtMs, problem, warning };
   }
+}
+
+function tokensOf(url: string): AuthAnswer {
+  return { kind: "bearer", realm: url, service: null };
 }
 
 function isGoogleKey(credential: Credential): credential is GoogleKey {

@@ -2,8 +2,9 @@
 // whether anything has to be done about it. Doing it takes minutes at worst, so it is not part of the pass.
 
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
-import type { AuthState, AuthWishes } from "../core/containerd-config/plan-auths.ts";
+import { type AuthState, type AuthWishes, loadedAuths } from "../core/containerd-config/plan-auths.ts";
 import {
+  authMemory,
   findAuthStates,
   planTakeover,
   type TakeoverPlan,
@@ -24,6 +25,8 @@ export interface TakeoverState {
   readonly lastRestartAtMs: number | null;
   /** How it stands with the credentials that config.toml has to hold. */
   readonly auths: readonly AuthState[];
+  /** Servers whose credential, whoever's, the running containerd has from there; absent where that is not known. */
+  readonly loadedHosts?: readonly string[];
   /** Stays the same while nothing changes that a takeover depends on. */
   readonly stamp: string;
 }
@@ -56,6 +59,7 @@ export function compileTakeoverState(
     restartOwed: isOwed && plan.kind !== "settled",
     lastRestartAtMs,
     auths: findAuthStates(observed, wishOf(wanted), remembered),
+    loadedHosts: Object.keys(loadedAuths(observed, authMemory(remembered))),
     stamp: JSON.stringify([summary, journal && { ...journal, edit: null }, inEffect, failed, identity, certsDir]),
   };
 }
