@@ -37,7 +37,7 @@ function describeOutcome(outcome: RestartOutcome, change: Change | null): Event 
 
 // Where config_path was set too, that is the news.
 function credentialsOf(edit: FileEdit | null) {
-  if (edit === null || edit.undo !== null || edit.auths.length === 0) return {};
+  if (edit === null || edit.undo !== null || edit.isRestore) return {};
   const hosts = (isSet: boolean) => edit.auths.filter(({ auth }) => (auth !== null) === isSet).map(({ host }) => host);
   return { credentials: { set: hosts(true), takenOut: hosts(false) } };
 }

@@ -6,7 +6,7 @@ import { dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { compileGlobSegment, isGlob } from "../core/containerd-config/glob.ts";
 import { type ConfigFile, findImports } from "../core/containerd-config/resolve-config.ts";
 import { type ContainerdVersion, globsFromWorkingFolder } from "../core/containerd-config/versions.ts";
-import { isMissing, readTextIfThere } from "./files.ts";
+import { isMissing, readTextIfThere, statIfThere } from "./files.ts";
 
 export interface ReadOptions {
   readonly version: ContainerdVersion;
@@ -20,8 +20,8 @@ export async function readConfigFiles(rootPath: string, options: ReadOptions): P
   const pending = [rootPath];
   for (let path = pending.shift(); path !== undefined; path = pending.shift()) {
     if (files.has(path)) continue;
-    const text = await readTextIfThere(path);
-    files.set(path, { path, text });
+    const [text, stats] = await Promise.all([readTextIfThere(path), statIfThere(path)]);
+    files.set(path, { path, text, ...(stats && { mode: stats.mode & 0o7777 }) });
     for (const imported of findImports(text ?? "")) pending.push(...(await expandImport(imported, path, options)));
   }
   return [...files.values()];

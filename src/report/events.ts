@@ -219,6 +219,7 @@ function describeTakeover({ path, restarted, credentials }: TakeoverDone): strin
   }
   const done = [describeHosts("set that of", credentials.set), describeHosts("took out that of", credentials.takenOut)];
   const edits = done.filter((text) => text !== "").join(", ");
+  if (edits === "") return `Only root can read ${path} again, which holds a credential: ${end}`;
   return `containerd has the credentials that it needs: ${edits} in ${path}, ${end}`;
 }
 

@@ -10,7 +10,7 @@ import { paint } from "./table.ts";
 export function entriesOfTakeover(plan: TakeoverPlan): PlanEntry[] {
   if (plan.kind !== "change" || plan.edit === null) return [];
   const { path, oldText, newText, auths } = plan.edit;
-  const mode = auths.some(({ auth }) => auth !== null) ? 0o600 : null;
+  const mode = oldText === newText || auths.some(({ auth }) => auth !== null) ? 0o600 : null;
   return [{ path, before: oldText, after: newText, mode, because: plan.because }];
 }
 

@@ -181,6 +181,11 @@ const ROWS: Record<string, readonly [event: Event, level: Level, message: string
     "info",
     "containerd has the credentials that it needs: set that of a:1, b:2, took out that of c:3 in /c.toml, containerd was restarted",
   ],
+  "takeoverDone for a mode alone": [
+    { kind: "takeoverDone", path: "/c.toml", restarted: false, credentials: { set: [], takenOut: [] } },
+    "info",
+    "Only root can read /c.toml again, which holds a credential: no restart was needed",
+  ],
   "restartOwed for a credential alone": [
     { kind: "restartOwed", because: "it has changed", isRead: true },
     "warn",

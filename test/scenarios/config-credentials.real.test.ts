@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -181,6 +181,10 @@ test("plan, apply and restore: one restart, which plan names, and no secret is s
   await assertPullsFrom(scene, mirror);
   assert.equal((await run(scene, "plan", "--exit-code")).code, 0);
   assert.equal((await run(scene, "apply")).stdout, "Nothing to change\n");
+  await chmod(containerd.configPath, 0o644);
+  const closed = await run(scene, "apply");
+  assert.match(closed.stdout, /^Only root can read \S+config\.toml again, which holds a credential: no restart/);
+  assert.equal(await modeOf(containerd.configPath), "600");
 
   await configure(scene, scene.config().replace(/, pullCredentialConfigPath: \S+/, ""));
   const unneeded = await run(scene, "plan");

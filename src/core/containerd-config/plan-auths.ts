@@ -9,6 +9,7 @@ import { findAuthEdit, type RegistryAuth } from "./edit-auth.ts";
 import type { AuthChange, FileEdit } from "./find-edit.ts";
 import type { ObservedContainerd } from "./observed-containerd.ts";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.ts";
+import { findOurAuths } from "./undo-auths.ts";
 import type { ContainerdVersion } from "./versions.ts";
 
 export interface WantedAuth {
@@ -64,7 +65,7 @@ export function planAuths(config: ResolvedConfig, { version, wishes, memory, obs
   const changes = [...sets.map(({ host, auth }) => ({ host, auth: renderAuth(auth) })), ...gone];
   const edited = changes.reduce(addChange, { version, now: config, path: null, auths: [], blocked: new Map() });
   const states = judged.map((state) => ({ ...state, blocked: edited.blocked.get(state.host) ?? null }));
-  return { edit: wholeEdit(config, edited), states };
+  return { edit: wholeEdit(config, edited) ?? coverEdit(config, memory), states };
 }
 
 /** The entries, by their fingerprints, that the running daemon has loaded, or that the next would load if none runs. */
@@ -119,6 +120,14 @@ function addChange(edited: Edited, { host, auth }: AuthChange): Edited {
   if (path !== null && found.path !== path) return edited;
   const files = now.files.map((file) => (file.path === found.path ? { ...file, text: found.newText } : file));
   return { ...edited, now: resolveConfig(files, version), path: found.path, auths: [...auths, { host, auth }] };
+}
+
+// Somebody has opened a file again that we had made root's alone: writing it as it is closes it.
+function coverEdit({ files }: ResolvedConfig, { ours, fingerprintKey }: AuthMemory): AuthPlan["edit"] {
+  if (Object.keys(ours).length === 0) return null;
+  const open = files.filter(({ mode = 0 }) => (mode & 0o077) !== 0);
+  const file = open.find(({ text }) => findOurAuths(text, { auths: ours, fingerprintKey }).length > 0);
+  return file ? { path: file.path, oldText: file.text, newText: file.text, auths: [] } : null;
 }
 
 function wholeEdit(before: ResolvedConfig, { now, path, auths }: Edited): AuthPlan["edit"] {

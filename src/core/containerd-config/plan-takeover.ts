@@ -224,6 +224,7 @@ function describeEdits(config: ResolvedConfig | null, { pathEdit, edit, auths }:
     const isOld = auths.states.some((state) => state.host === host && state.entry === "old");
     return isOld ? `the credential for "${host}" has changed` : `the credential for "${host}" is not in config.toml`;
   });
+  if (edit !== null && edit.newText === edit.oldText) return `others than root can read "${edit.path}"`;
   return [...(pathEdit === null ? [] : [describePath(config)]), ...sets].join(", ");
 }
 

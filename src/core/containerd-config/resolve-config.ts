@@ -12,6 +12,8 @@ import { type ContainerdVersion, CRI_V1, CRI_V2, CRI_V3 } from "./versions.ts";
 export interface ConfigFile {
   readonly path: string;
   readonly text: string | null;
+  /** Permission bits; absent where they are not known. */
+  readonly mode?: number;
 }
 
 export interface ParsedFile {
@@ -20,6 +22,7 @@ export interface ParsedFile {
   /** Its `version`; 0 if it has none. */
   readonly configVersion: number;
   readonly value: TomlMap;
+  readonly mode?: number;
 }
 
 export interface ConfigProblem {
@@ -74,11 +77,12 @@ export function findImports(text: string): readonly string[] {
 
 /** The files that parse, as values. */
 export function parseFiles(files: readonly ConfigFile[]): ParsedFile[] {
-  return files.flatMap(({ path, text }) => {
+  return files.flatMap(({ path, text, mode }) => {
     const parsed = text === null ? null : parseToml(text);
     if (text === null || !parsed?.ok) return [];
     const version = parsed.value.version;
-    return [{ path, text, value: parsed.value, configVersion: typeof version === "number" ? version : 0 }];
+    const configVersion = typeof version === "number" ? version : 0;
+    return [{ path, text, value: parsed.value, configVersion, ...(mode === undefined ? {} : { mode }) }];
   });
 }
 

@@ -9,8 +9,9 @@ import {
   type TakeoverMemory,
   type TakeoverWish,
 } from "../../../src/core/containerd-config/plan-takeover.ts";
+import { resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
 import { Secret } from "../../../src/core/credentials/secret.ts";
-import { NOTHING, observed, plan, R2, SET, UNSET, WISH } from "./observed-node.ts";
+import { NOTHING, observed, plan, R2, ROOT, SET, UNSET, VERSION, WISH } from "./observed-node.ts";
 
 describe("planTakeover() with credentials", () => {
   const HOST = "m:5000";
@@ -106,6 +107,16 @@ describe("planTakeover() with credentials", () => {
     const [state] = findAuthStates(observed(text), { ...WISH, ...wishes() }, NOTHING);
     assert.match(state?.blocked ?? "", /auth holds "auth", which is not ours/);
     assert.equal(state?.isLoaded, false);
+  });
+
+  test("planTakeover() closes a file again that somebody has opened while it holds a credential of ours", () => {
+    const opened = (text: string) => ({ config: resolveConfig([{ path: ROOT, text, mode: 0o644 }], VERSION) });
+    const made = plan(observed(written, opened(written)), wishes(), { ...ours(), ...loaded("hunter2") });
+    assert.ok(made.kind === "change");
+    assert.deepEqual([made.restart, made.edit?.newText, made.isRead], ["none", written, true]);
+    assert.match(made.because, /^others than root can read "\/etc\/containerd\/config\.toml"; /);
+    const theirs = `${SET}${entry("theirs")}`;
+    assert.equal(plan(observed(theirs, opened(theirs)), wishes(), ours()).kind, "settled");
   });
 
   test("planTakeover() only edits where no containerd runs, and the next one has the credential", () => {
