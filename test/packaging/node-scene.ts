@@ -17,8 +17,6 @@ import type { Workspace } from "../lab/workspace.ts";
 export interface NodeScene {
   readonly lan: Lan;
   readonly node: Machine;
-  /** The mirror's docker-registry: stopped by a signal, it accepts connections and never answers. */
-  readonly mirror: Daemon;
   /** Pulls an image that the node does not have; says who served its manifest. */
   pull(): Promise<"mirror" | "gcr.io">;
   /** Waits until the agent's status says so: up to a minute, since a mirror that fails often must prove itself first. */
@@ -60,7 +58,6 @@ export async function openNodeScene(workspace: Workspace, version: ContainerdVer
   return {
     lan,
     node,
-    mirror,
     async pull() {
       const tag = `t${pulls++}`;
       const cri = new CriClient(node.path("/run/containerd/containerd.sock"));
