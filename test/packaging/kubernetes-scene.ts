@@ -68,7 +68,7 @@ export async function startPod(
   manifest: AgentManifest & { contents: Contents },
 ): Promise<Pod> {
   const { pod, container, contents } = manifest;
-  const group = await openControlGroup(workspace, node);
+  const group = await openControlGroup(node);
   await Promise.all([layVolume(node, "config", contents), layVolume(node, "credentials", contents)]);
   await node.run((pod.volumes ?? []).map(prepareVolume).join("\n"));
   const mounts = (container.volumeMounts ?? []).map((mount) => mountOption(mount, pod.volumes ?? []));
@@ -85,6 +85,12 @@ export async function startPod(
     const quoted = script.replaceAll("'", `'\\''`);
     return node.tryRun(`ctr task exec --exec-id e${count++} agent sh -c '${quoted}'`);
   };
+  const stop = async () => {
+    await node.run("ctr task kill --signal SIGTERM agent");
+    await node.until("ctr task ls | grep 'agent .*STOPPED'", 30_000);
+    await node.run("ctr task rm agent; ctr container rm agent");
+  };
+  workspace.onEnd(() => stop().catch(() => {})); // its control group goes with it, while the node is there
   return {
     exec,
     async probe(name) {
@@ -93,11 +99,7 @@ export async function startPod(
       return (await exec(script)).code === 0;
     },
     log: () => node.run(`cat ${LOG}`),
-    async stop() {
-      await node.run("ctr task kill --signal SIGTERM agent");
-      await node.until("ctr task ls | grep 'agent .*STOPPED'", 30_000);
-      await node.run("ctr task rm agent; ctr container rm agent");
-    },
+    stop,
   };
 }
 
@@ -144,10 +146,8 @@ const MARK = "ma-lab-pod";
 
 // With the first version of control groups there is one tree for the machine and its nodes, which see it read-only, and
 // what a node makes there stays when it is gone.
-async function openControlGroup(workspace: Workspace, node: Machine): Promise<string> {
-  const remove = () => promisify(execFile)("sh", ["-c", `rmdir /sys/fs/cgroup/*/${MARK}-* 2>/dev/null || true`]);
-  await remove();
-  workspace.onEnd(async () => void (await remove()));
+async function openControlGroup(node: Machine): Promise<string> {
+  await promisify(execFile)("sh", ["-c", `rmdir /sys/fs/cgroup/*/${MARK}-* 2>/dev/null || true`]); // of killed tests
   await node.run("for tree in /sys/fs/cgroup/*/; do mount -o remount,bind,rw $tree 2>/dev/null; done; true");
   return `${MARK}-${crypto.randomUUID()}`;
 }
