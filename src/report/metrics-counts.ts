@@ -15,6 +15,8 @@ export function countEvent(event: Event, scope: MetricsScope): Increment[] {
       ]);
     case "takeoverDone":
       return event.restarted ? [once("containerd_restarts_total")] : [];
+    case "hangRestartEnded":
+      return event.problem === null ? [once("containerd_restarts_total")] : [];
     case "takeoverFailed":
       return [once("containerd_restarts_failed_total")];
     case "driftRepaired":

@@ -55,6 +55,12 @@ const COUNTED: Readonly<Record<string, readonly [Event, string, object, number]>
     {},
     1,
   ],
+  "a restart because of pulls that hang": [
+    { kind: "hangRestartEnded", problem: null },
+    "containerd_restarts_total",
+    {},
+    1,
+  ],
   "a restart that was undone": [
     { kind: "takeoverFailed", because: "x", recovered: true },
     "containerd_restarts_failed_total",
@@ -71,6 +77,7 @@ const NOT_COUNTED: Readonly<Record<string, Event>> = {
   "an endpoint that has left the config": changed({ ...fall, lastedMs: 5 }, endpoint("https://gone")),
   "the upstream of the same URL as a mirror": changed({ ...fall, lastedMs: 5 }, { ...MIRROR, role: "upstream" }),
   "a takeover without a restart": { kind: "takeoverDone", path: "/x", restarted: false },
+  "a restart that there was not": { kind: "hangRestartEnded", problem: "x" },
   "a start": { kind: "started", version: "1", configPath: "/x" },
 };
 
