@@ -61,8 +61,12 @@ export async function bootMachine(workspace: Workspace, { name, network }: Machi
   };
   let { daemon, leader } = await boot();
   const down = async (command: string): Promise<void> => {
-    await tryRun(leader, command);
+    // The last that a node does is to stop all processes, and nsenter stops with its child, for good.
+    const stop = new AbortController();
+    const asked = tryRun(leader, command, stop.signal);
     const ended = await Promise.race([daemon.ended, delay(30_000, null, { ref: false })]);
+    stop.abort();
+    await asked;
     if (ended === null) await daemon.kill();
   };
   workspace.onEnd(() => down("systemctl poweroff --force"));
@@ -113,7 +117,7 @@ async function run(leader: number, script: string): Promise<string> {
   return output;
 }
 
-async function tryRun(leader: number, script: string): Promise<{ code: number; output: string }> {
+async function tryRun(leader: number, script: string, signal?: AbortSignal): Promise<{ code: number; output: string }> {
   const command = [
     "nsenter",
     "--target",
@@ -131,6 +135,8 @@ async function tryRun(leader: number, script: string): Promise<{ code: number; o
   const { stdout, stderr, code } = await promisify(execFile)("setpriv", ["--pdeathsig", "KILL", ...command], {
     maxBuffer: 2 ** 26,
     timeout: 120_000,
+    killSignal: "SIGKILL", // what is stopped hears no other
+    ...(signal && { signal }),
   }).then(
     (result) => ({ ...result, code: 0 }),
     (error: { stdout: string; stderr: string; code: number | null }) => ({ ...error, code: error.code ?? -1 }),
