@@ -50,6 +50,17 @@ test("compileRoutes() leaves a private registry without mirrors even when anothe
   assert.equal(own?.upstream?.tls.caCertPath, "/ca.pem");
 });
 
+test("compileRoutes() tells a credential file that a registry names from the one that all share", () => {
+  const own = { host: "corp:5000", caCertPath: null, pullCredentialConfigPath: "/own.json" };
+  const shared = { ...own, host: "other:5000", pullCredentialConfigPath: null };
+  const routes = compileRoutes(config({ privateRegistries: [own, shared], privateRegistryConfigPath: "/shared.json" }));
+  const found = routes.map(({ upstream }) => [upstream?.credentialPath, upstream?.isCredentialOwn]);
+  assert.deepEqual(found, [
+    ["/own.json", true],
+    ["/shared.json", undefined],
+  ]);
+});
+
 test("compileRoutes() names no upstream when failover is never", () => {
   const [route] = compileRoutes(
     config({ mirrors: [mirror("https://a")], agent: { ...AGENT_DEFAULTS, failover: "never" } }),

@@ -55,6 +55,18 @@ describe("planTakeover() with credentials", () => {
     assert.equal(plan(observed(more), wishes(), { ...ours(), ...loaded("hunter2") }).kind, "settled");
   });
 
+  test("planTakeover() restarts for a credential that was written after containerd was started", () => {
+    const late = observed(written, { configChangedAtMs: 2000 });
+    const made = plan(late, wishes(), {
+      ...ours(),
+      inEffect: { daemon: "b:1:1", configPath: WISH.certsDir, auths: {} },
+    });
+    assert.ok(made.kind === "change");
+    assert.deepEqual([made.edit, made.restart, made.isRead], [null, "now", true]);
+    const [state] = findAuthStates(late, { ...WISH, ...wishes() }, { ...NOTHING, ...ours() });
+    assert.deepEqual([state?.entry, state?.isLoaded], ["right", false]);
+  });
+
   test("planTakeover() restarts once for a changed credential, and leaves an owed one to the operator", () => {
     const memory = { ...ours(), ...loaded("hunter2") };
     const made = plan(observed(written), wishes({ wanted: [{ host: HOST, auth: other }] }), memory);
