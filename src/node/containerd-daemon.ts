@@ -90,7 +90,9 @@ async function isListener(pid: number, { inode, socket }: { inode: string; socke
   if (links.some((link) => link !== null)) return links.includes(`socket:[${inode}]`);
   // Without CAP_SYS_PTRACE another's descriptors are hidden, or listed without what they are; then its name has to do,
   // and its address if it has one.
-  const address = optionIn(await readArguments(pid), ["--address", "-a"]);
+  const args = await readArguments(pid);
+  if (args.length === 0) return false; // it has ended, and nobody has asked how
+  const address = optionIn(args, ["--address", "-a"]);
   return address === null || address === socket;
 }
 

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { findDaemon, findIdentity } from "../../src/node/containerd-daemon.ts";
 
 const signal = new AbortController().signal;
@@ -52,6 +53,25 @@ test("findDaemon() takes the usual config.toml where none is named", async (t) =
 test("findDaemon() finds nobody at a socket that is not there", async () => {
   assert.equal(await findDaemon("/nowhere/containerd.sock", signal), null);
 });
+
+test("findDaemon() passes over a containerd that has ended and is still listed", async (t) => {
+  await leaveZombie(t);
+  const { socket, pid } = await startListener(t);
+  assert.equal((await findDaemon(socket, signal))?.pid, pid);
+});
+
+// Its parent has become a program that asks for no child's end.
+async function leaveZombie(t: TestContext): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "mirror-agent-daemon-"));
+  await symlink("/bin/true", join(dir, "containerd"));
+  const parent = spawn("sh", ["-c", '"$0" & echo $!; exec sleep 60', join(dir, "containerd")], { stdio: "pipe" });
+  t.after(async () => {
+    parent.kill("SIGKILL");
+    await rm(dir, { recursive: true });
+  });
+  const pid = Number(String((await once(parent.stdout, "data"))[0]));
+  while (!/\(containerd\) Z/.test(await readFile(`/proc/${pid}/stat`, "utf8"))) await delay(5);
+}
 
 test("findIdentity() stays the same for a process, and differs between two", async (t) => {
   const [first, second] = [await startListener(t), await startListener(t)];
