@@ -68,14 +68,14 @@ export class Daemon {
     this.#status = new StatusFile(host.paths.status);
     this.#metrics = new Metrics({ ...options, emit: (event) => this.#emit(event) });
     this.#watch = new FileWatch({
-      onChange: () => this.requestPass(),
+      onChange: () => this.#loop.requestForChange(),
       onProblem: ({ message }) => this.#emit({ kind: "watchImpaired", message }),
     });
     this.#agent = new Agent(this.#ports(), known);
     this.#loop = new PassLoop(() => this.#pass(), {
       intervalMs: Math.min(SAFETY_INTERVAL_MS, service.watchdogIntervalMs ?? SAFETY_INTERVAL_MS),
       retryMs: RETRY_MS,
-      onFailure: (error) => this.#onFailure(error),
+      onFailure: (error, retryInMs) => this.#onFailure(error, retryInMs),
     });
     this.#pulls = openPullCare({
       host,
@@ -220,10 +220,10 @@ export class Daemon {
     return this.#options.root === "" ? Math.random() * MAX_SPREAD_MS : 0;
   }
 
-  #onFailure(error: unknown): "retry" | "throw" {
+  #onFailure(error: unknown, retryInMs: number): "retry" | "throw" {
     if (this.#options.signal.aborted) return "retry";
     if (isOurFault(error)) return "throw";
-    this.#emit({ kind: "passFailed", message: (error as Error).message, retryInMs: RETRY_MS });
+    this.#emit({ kind: "passFailed", message: (error as Error).message, retryInMs });
     return "retry";
   }
 }

@@ -7,8 +7,11 @@ export interface PassLoopOptions {
   /** The first wait after a failed pass; it doubles up to intervalMs. */
   readonly retryMs: number;
   /** Says whether a failure is the world's (tried again) or our own (thrown on, so that the process ends). */
-  readonly onFailure: (error: unknown) => "retry" | "throw";
+  readonly onFailure: (error: unknown, retryInMs: number) => "retry" | "throw";
 }
+
+/** The longest that a change waits after a failed pass. */
+const CHANGE_WAIT_MS = 5000;
 
 export class PassLoop {
   readonly #pass: () => Promise<void>;
@@ -16,6 +19,7 @@ export class PassLoop {
   readonly #failed = Promise.withResolvers<never>();
   #running: Promise<void> | null = null;
   #again = false;
+  #changed = false;
   #closed = false;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -50,6 +54,17 @@ export class PassLoop {
     else this.#wakeIn(ms);
   }
 
+  /**
+   * Asks for a pass because something on the node has changed. A failed pass may have changed it itself (a temporary
+   * file on a disk that is full): after one, this waits as the next attempt does, a few seconds at most.
+   */
+  requestForChange(): void {
+    if (this.#closed) return;
+    if (this.#running) this.#changed = true;
+    else if (this.#failures === 0) void this.request();
+    else this.#wakeIn(this.#changeWaitMs());
+  }
+
   /** Waits for the pass under way and begins no other. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -60,11 +75,12 @@ export class PassLoop {
   async #run(): Promise<void> {
     do {
       this.#again = false;
+      this.#changed = false;
       this.#sleep();
       await this.#passOnce();
-    } while (this.#again && !this.#closed);
+    } while ((this.#again || (this.#changed && this.#failures === 0)) && !this.#closed);
     this.#running = null;
-    if (!this.#closed) this.#wakeIn(this.#waitMs());
+    if (!this.#closed) this.#wakeIn(this.#changed ? this.#changeWaitMs() : this.#waitMs());
   }
 
   /** The earlier of two alarms counts. */
@@ -87,11 +103,15 @@ export class PassLoop {
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
-      if (this.#options.onFailure(error) === "throw") {
+      if (this.#options.onFailure(error, this.#waitMs()) === "throw") {
         this.#closed = true;
         this.#failed.reject(error);
       }
     }
+  }
+
+  #changeWaitMs(): number {
+    return Math.min(CHANGE_WAIT_MS, this.#waitMs());
   }
 
   #waitMs(): number {

@@ -103,7 +103,7 @@ async function replaceFile(target: string, content: string | Buffer, options: Wr
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw nameTarget(error, { temporary, target });
   }
   await syncFolder(folder);
 }
@@ -119,10 +119,18 @@ async function writeWithNewFolder(target: string, content: string | Buffer, opti
     await rename(aside, folder);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });
-    if (!(await isFolder(folder))) throw error;
+    if (!(await isFolder(folder))) throw nameTarget(error, { temporary: join(aside, basename(target)), target });
     return replaceFile(target, content, options); // another writer was first with the folder
   }
   await syncFolder(dirname(folder));
+}
+
+// "ENOSPC: no space left on device, write" names no file, and others name one that nobody knows.
+function nameTarget(error: unknown, { temporary, target }: { temporary: string; target: string }): unknown {
+  if (!(error instanceof Error)) return error;
+  const { path } = error as NodeJS.ErrnoException;
+  error.message = path === undefined ? `${error.message} '${target}'` : error.message.replaceAll(temporary, target);
+  return error;
 }
 
 /** Makes a folder and its parents, each synced into its own parent. */

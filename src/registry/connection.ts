@@ -88,6 +88,10 @@ function refuseCertificate(socket: TLSSocket, certificate: X509Certificate | und
     const since = expiresAtMs < Date.now() ? ` since ${certificate.validToDate.toISOString()}` : "";
     return new RequestFailure("certificate-expired", `${whose} has been expired${since}`, { expiresAtMs });
   }
+  if (code === "CERT_NOT_YET_VALID" && certificate.validFromDate.getTime() > Date.now()) {
+    const words = `certificate is valid from ${certificate.validFromDate.toISOString()}, and this node's clock says ${new Date().toISOString()}`;
+    return new RequestFailure("certificate-untrusted", words, { expiresAtMs });
+  }
   if (code) return new RequestFailure("certificate-untrusted", describeVerification(code), { expiresAtMs });
   const named = isIP(host) === 0 ? certificate.checkHost(host, { subject: "never" }) : certificate.checkIP(host);
   if (named !== undefined) return null;

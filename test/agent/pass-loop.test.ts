@@ -58,3 +58,36 @@ test("PassLoop makes no pass once it is closed", async (context) => {
   loop.requestWithin(0);
   assert.equal(await passesAfter(100_000), 0);
 });
+
+test("PassLoop.requestForChange() does not let a failed pass that changes the node bring about the next at once", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const waits: number[] = [];
+  const loop: PassLoop = new PassLoop(
+    async () => {
+      await null;
+      loop.requestForChange(); // during it
+      setImmediate(() => loop.requestForChange()); // and seen after it
+      if (waits.length < 6) throw new Error("the disk is full");
+    },
+    {
+      intervalMs: 60_000,
+      retryMs: 1000,
+      onFailure: (_, retryInMs) => {
+        waits.push(retryInMs);
+        return "retry";
+      },
+    },
+  );
+  const settle = async (ms: number): Promise<number> => {
+    context.mock.timers.tick(ms);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return waits.length;
+  };
+  await loop.request();
+  assert.deepEqual([await settle(0), await settle(999), await settle(1)], [1, 1, 2]);
+  assert.deepEqual([await settle(1999), await settle(1)], [2, 3], "it doubles");
+  assert.deepEqual([await settle(3999), await settle(1)], [3, 4]);
+  assert.deepEqual([await settle(4999), await settle(1)], [4, 5], "and is five seconds at most");
+  assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16_000]);
+  await loop.close();
+});

@@ -86,11 +86,13 @@ test("writeFileAtomic() writes through a symbolic link", async (context) => {
   assert.equal(await readFile(join(base, "real/f"), "utf8"), "new");
 });
 
-test("writeFileAtomic() keeps the old file and leaves no temporary one when it fails", async (context) => {
+test("writeFileAtomic() keeps the old file and leaves no temporary one when it fails, nor names it", async (context) => {
   const base = await folder(context);
   await mkdir(join(base, "taken"));
   await writeFile(join(base, "taken/inside"), "");
-  await assert.rejects(writeFileAtomic(join(base, "taken"), "new", { mode: 0o644 }));
+  await assert.rejects(writeFileAtomic(join(base, "taken"), "new", { mode: 0o644 }), ({ message }: Error) => {
+    return message.includes(`'${join(base, "taken")}'`) && !message.includes(TEMPORARY_PREFIX);
+  });
   assert.deepEqual(await readdir(base), ["taken"]);
   assert.deepEqual(await readdir(join(base, "taken")), ["inside"]);
 });
