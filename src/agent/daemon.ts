@@ -1,6 +1,7 @@
 // The agent's life: watches, probes and passes until it is closed. Nothing here is in the data path:
 // when it ends, by whatever cause, pulls go on with the files that it last wrote.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { MAX_SPREAD_MS } from "../node/restart.ts";
 import type { SdNotify } from "../node/sd-notify.ts";
 import { writeHealth, writeLastGood } from "../node/state.ts";
@@ -35,6 +36,8 @@ export interface DaemonOptions {
 
 const SAFETY_INTERVAL_MS = 60_000;
 const RETRY_MS = 1000;
+/** How long a containerd that is to start after us waits for its configuration at most. */
+const START_WAIT_MS = 8000;
 /** How often at most all endpoints are gone through because of probes. */
 const PACE_MS = 100;
 
@@ -113,6 +116,9 @@ export class Daemon {
     const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     const ends = [stopped, this.#loop.failed, this.#takeover.failed];
     await Promise.race([this.#loop.request(), ...ends]);
+    if (signal.aborted) return;
+    // At a boot containerd starts as soon as we are ready, and reads its configuration once.
+    await Promise.race([this.#takeover.untilStartable(), delay(START_WAIT_MS, null, { ref: false }), ...ends]);
     if (signal.aborted) return;
     this.#service.ready(this.#summary());
     await Promise.race(ends);

@@ -25,6 +25,7 @@ export class TakeoverTask {
   readonly #stop = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
   #running: Promise<void> | null = null;
+  #restarts = false;
   /** The stamp of the state that the last takeover began with. */
   #tried = "";
   #retryAtMs = Number.NEGATIVE_INFINITY;
@@ -50,10 +51,16 @@ export class TakeoverTask {
     const nowMs = this.#ports.nowMs();
     if (!state.isDue || state.stamp === this.#tried || nowMs < this.#retryAtMs) return;
     if (this.#isLost(state, nowMs)) return;
+    this.#restarts = state.plan.kind !== "change" || state.plan.restart !== "none";
     this.#running = this.#run(config, state.stamp).finally(() => {
       this.#running = null;
       if (!this.#stop.signal.aborted) this.#ports.requestPass();
     });
+  }
+
+  /** Resolves when containerd may start: what it is to read is there, or is changed with a restart anyway. */
+  async untilStartable(): Promise<void> {
+    if (!this.#restarts) await this.#running;
   }
 
   /** Tries again what was given up. */

@@ -138,3 +138,22 @@ test("TakeoverTask gives up a file that is changed back again and again, until t
   await consider(state("later"));
   assert.equal(seen.taken, FIGHT_LIMIT + 1);
 });
+
+test("TakeoverTask.untilStartable() waits for an edit that containerd will find, and for no restart", async () => {
+  for (const [restart, waits] of [
+    ["none", true],
+    ["now", false],
+  ] as const) {
+    const over = Promise.withResolvers<TakeoverReport>();
+    const { task, consider } = makeTask(() => over.promise);
+    await consider(state("a", { plan: { ...CHANGE, restart } }));
+    let isStartable = false;
+    const waiting = task.untilStartable().then(() => {
+      isStartable = true;
+    });
+    await turn();
+    assert.equal(isStartable, !waits, restart);
+    over.resolve(DONE);
+    await waiting;
+  }
+});
