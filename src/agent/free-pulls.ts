@@ -157,7 +157,7 @@ export class FreePulls {
 
   /** True when a connection was closed that had not been before. */
   async #close(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<boolean> {
-    const { inode, state } = socket;
+    const { inode } = socket;
     const attempts = this.#attempts.get(inode) ?? 0;
     this.#attempts = new Map(this.#attempts).set(inode, attempts + 1);
     this.#looks = lookAnew(this.#looks, socket, this.#ports.nowMs());
@@ -166,7 +166,7 @@ export class FreePulls {
       if (this.#told.size === 0) this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");
       return false;
     }
-    if (attempts === 0 && state === "ESTAB" && (await this.#ports.endSocket(pid, socket))) return true;
+    if (attempts === 0 && (await this.#ports.endSocket(pid, socket))) return true;
     return (await this.#ports.abortSocket(socket, signal)) && attempts === 0;
   }
 

@@ -3,6 +3,7 @@
 // aborted (`ss -K`) fails, and its pull with it (httpreadseeker.go: only io.ErrUnexpectedEOF is tried again; so it
 // is on 1.6, 1.7 and 2.1). The kernel gives out a second descriptor of the connection (pidfd_getfd(2), Linux 5.6,
 // CAP_SYS_PTRACE), on which reading is shut down; nothing is sent, and the other program closes it in its own time.
+// One that is not open yet fails at once (tcp_disconnect(): ECONNRESET), and containerd dials the next host.
 
 import { readlinkSync } from "node:fs";
 import type { HeldSocket } from "./sockets.ts";

@@ -96,9 +96,9 @@ test("follow() frees what comes later, too", async () => {
   ]);
 });
 
-test("follow() aborts a connection that is not open yet, and one that cannot be ended", async () => {
+test("follow() ends a connection that is not open yet, too, and aborts one that cannot be ended", async () => {
   const opening = [socket("1", { state: "SYN-SENT", bytesReceived: 0 })];
-  assert.deepEqual(await run({ looks: [opening, opening, []] }), ["abort 1", "freed 1"]);
+  assert.deepEqual(await run({ looks: [opening, opening, []] }), ["end 1", "freed 1"]);
   assert.deepEqual(await run({ looks: [hangs, hangs, []], ends: false }), ["end 1", "abort 1", "freed 1"]);
 });
 
