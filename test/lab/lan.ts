@@ -11,6 +11,8 @@ export interface Lan {
   /** Packets from and to this host vanish. */
   unplug(name: string): Promise<void>;
   plugIn(name: string): Promise<void>;
+  /** What a host sends: "200kbit" a second; null as fast as it can. */
+  slowDown(name: string, rate: string | null): Promise<void>;
 }
 
 const MARK = "ma-lab";
@@ -40,6 +42,10 @@ export async function createLan(workspace: Workspace): Promise<Lan> {
       return namespace;
     },
     unplug: (name) => ip("-n", lan, "link", "set", name, "nomaster"),
+    async slowDown(name, rate) {
+      const queue = ["-n", `${own}-${name}`, "qdisc", rate === null ? "delete" : "replace", "dev", "host0", "root"];
+      await run("tc", rate === null ? queue : [...queue, "tbf", "rate", rate, "burst", "3000", "latency", "2s"]);
+    },
     plugIn: (name) => ip("-n", lan, "link", "set", name, "master", "bridge"),
   };
 }
@@ -60,6 +66,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function ip(...args: readonly string[]): Promise<void> {
-  await promisify(execFile)("ip", args);
+function ip(...args: readonly string[]): Promise<void> {
+  return run("ip", args);
+}
+
+async function run(program: string, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(program, args);
 }

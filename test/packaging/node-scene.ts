@@ -34,7 +34,7 @@ agent:
   jitter: { failover: 0s, failback: 0s } # one node need not avoid the crowd
 `;
 
-const PULLS = 12;
+const PULLS = 20;
 export const PASSWORDS = { mirror: "for-the-mirror", "gcr.io": "for-gcr-io" } as const;
 
 export async function openNodeScene(workspace: Workspace, version: ContainerdVersion): Promise<NodeScene> {
@@ -123,10 +123,12 @@ async function equip(node: Machine, { cert }: Authority): Promise<void> {
   await node.run("update-ca-certificates && echo 172.18.0.30 gcr.io >>/etc/hosts && systemctl restart containerd");
 }
 
-async function replaceContainerd(node: Machine, version: ContainerdVersion): Promise<void> {
+/** From its next start the node has this one, as after an upgrade. */
+export async function replaceContainerd(node: Machine, version: ContainerdVersion): Promise<void> {
   for (const program of ["containerd", "containerd-shim-runc-v2", "ctr"]) {
     const bytes = await readFile(join(containerdFolder(version), program));
-    await node.put(`/usr/local/bin/${program}`, bytes, "755");
+    await node.put(`/usr/local/bin/${program}.new`, bytes, "755");
+    await node.run(`mv /usr/local/bin/${program}.new /usr/local/bin/${program}`); // the old one may be running
   }
   const unit = "[Service]\nExecStart=\nExecStart=/usr/local/bin/containerd\n";
   await node.write("/etc/systemd/system/containerd.service.d/version.conf", unit);
