@@ -4,16 +4,14 @@
 import { readFile } from "node:fs/promises";
 
 // linux/capability.h
-const CAP_NET_ADMIN = 12n;
 const CAP_SYS_PTRACE = 19n;
 
-/** Whether it may find out whose a connection is, and close it; null where it is gone or hidden from us. */
+/** Whether it may find out whose a connection is, and end it (end-socket.ts); null where it is gone or hidden. */
 export async function mayCloseConnections(pid: number): Promise<boolean | null> {
   const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1];
   if (digits === undefined) return null;
-  const held = BigInt(`0x${digits}`);
-  return [CAP_NET_ADMIN, CAP_SYS_PTRACE].every((capability) => (held >> capability) % 2n === 1n);
+  return (BigInt(`0x${digits}`) >> CAP_SYS_PTRACE) % 2n === 1n;
 }
 
 /** The daemon of the agent, from the lock that it holds; null where none runs. */

@@ -63,7 +63,7 @@ export function checkFreeing({ host, agent }: DoctorFacts): Check[] {
     return [warn("free-pulls", "the kernel cannot close connections of others", mend)];
   }
   if (agent.mayFree === false) {
-    const mend = "see mirror-agent.service.d/free-pulls.conf: CAP_NET_ADMIN, CAP_SYS_PTRACE, pidfd_getfd";
+    const mend = "see mirror-agent.service.d/free-pulls.conf: CAP_SYS_PTRACE, pidfd_getfd";
     return [warn("free-pulls", "the agent's sandbox does not let it close connections of containerd", mend)];
   }
   const known =
