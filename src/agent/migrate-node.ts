@@ -1,11 +1,13 @@
 // Converts containerd's legacy mirrors: the hosts.toml files that mean the same are there before containerd is
 // restarted without the mirrors. They are the operator's from then on.
 
+import { dirname } from "node:path";
 import { type Migration, planMigration } from "../core/containerd-config/plan-takeover.ts";
 import { hostsTomlPath } from "../core/hosts-toml.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { observeCertsDir } from "../node/certs-dir.ts";
 import { writeFileAtomic } from "../node/files.ts";
+import { rememberMissingFolders } from "../node/made-folders.ts";
 import type { RestartOutcome } from "../node/restart.ts";
 import { readRemembered } from "../node/restart-memory.ts";
 import type { Host } from "./host.ts";
@@ -56,7 +58,10 @@ export function migrateNode(
     const prepared = await host.underLock(async () => {
       const made = await prepareMigration(host, config, signal);
       if (made.plan.kind === "change")
-        for (const { path, text } of made.hostsFiles) await writeFileAtomic(path, text, { mode: HOSTS_MODE });
+        for (const { path, text } of made.hostsFiles) {
+          await rememberMissingFolders(host.paths.stateDir, dirname(dirname(path)));
+          await writeFileAtomic(path, text, { mode: HOSTS_MODE });
+        }
       return made;
     });
     if (prepared.plan.kind !== "change") return { ...prepared, outcome: null };

@@ -5,6 +5,7 @@ import type { NodeHave } from "../core/plan-actions.ts";
 import { observeCertsDir, observeFolder } from "../node/certs-dir.ts";
 import { makeFolder, removeFileAndEmptyFolder, removeTemporaries, writeFileAtomic } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
+import { rememberMissingFolders } from "../node/made-folders.ts";
 import type { Performers } from "./perform.ts";
 
 /** Reads what is ours to change, as it is now. */
@@ -20,6 +21,7 @@ export async function observeFiles(paths: NodePaths): Promise<{ have: NodeHave; 
 /** How each kind of action is done on this node. */
 export async function openPerformers(paths: NodePaths): Promise<Performers> {
   await makeFolder(paths.stateDir, 0o700);
+  await rememberMissingFolders(paths.stateDir, paths.certsDir);
   const ledger = await Ledger.open(paths.stateDir);
   return {
     backUpFile: ({ path }) => ledger.backUp(path),

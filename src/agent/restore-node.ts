@@ -11,6 +11,7 @@ import type { MirrorConfig } from "../core/mirror-config.ts";
 import { planActions } from "../core/plan-actions.ts";
 import { readTextIfThere } from "../node/files.ts";
 import { Ledger } from "../node/ledger.ts";
+import { removeMadeFolders } from "../node/made-folders.ts";
 import { removeMetricsFile } from "../node/metrics-file.ts";
 import { planRestore } from "../node/plan-restore.ts";
 import type { RestartOutcome } from "../node/restart.ts";
@@ -44,6 +45,7 @@ export async function restoreNode(host: Host, signal: AbortSignal): Promise<Rest
   const restored = await host.underLock(() => restoreFiles(host, config, certsDirs, signal));
   const done = [...restored, ...(await removeMetrics(config))];
   if (containerd.every(({ outcome }) => outcome.kind !== "refused")) {
+    await removeMadeFolders(host.paths.stateDir);
     await rm(host.paths.stateDir, { recursive: true, force: true });
     await rm(host.paths.runDir, { recursive: true, force: true });
   }

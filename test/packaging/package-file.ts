@@ -15,10 +15,14 @@ export interface Packages {
 }
 
 /** Builds both for this machine from the same sources, without compressing them well; returns their paths. */
-export async function buildPackages(workspace: Workspace, formats: readonly string[] = []): Promise<Packages> {
+export async function buildPackages(
+  workspace: Workspace,
+  formats: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Packages> {
   const into = await workspace.folder("packages");
   const options = ["--quick", ...formats.map((format) => `--${format}`), `--into=${into}`, ARCHITECTURES.deb];
-  await promisify(execFile)(join(ROOT, "scripts/package"), options);
+  await promisify(execFile)(join(ROOT, "scripts/package"), options, { env: { ...process.env, ...env } });
   return {
     deb: join(into, `mirror-agent_${VERSION}_${ARCHITECTURES.deb}.deb`),
     rpm: join(into, `mirror-agent-${VERSION}.${ARCHITECTURES.rpm}.rpm`),

@@ -3,7 +3,10 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { test } from "node:test";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { VERSION } from "../../src/version.ts";
 import { machineMissing } from "../lab/machine.ts";
@@ -15,12 +18,20 @@ const LIST = `find . \\( -type f -o -type l \\) | grep -vE 'usr/share/lintian|do
   xargs -d '\\n' stat -c '%n %a %U %G %s' && find . -type f | grep mirror-agent | LC_ALL=C sort | grep -v changelog.gz |
   grep -v lintian | xargs -d '\\n' sha256sum`;
 
+const shared = await createWorkspace();
+after(() => shared[Symbol.asyncDispose]());
+let packages: ReturnType<typeof buildPackages> | null = null;
+const built = () => {
+  packages ??= buildPackages(shared);
+  return packages;
+};
+
 test("the .rpm installs with its scripts, holds what the .deb holds, and leaves pulls alone when it is erased", {
   skip: machineMissing(),
   timeout: 300_000,
 }, async () => {
   await using workspace = await createWorkspace();
-  const { deb, rpm } = await buildPackages(workspace);
+  const { deb, rpm } = await built();
   const { dir } = workspace;
   const inDeb = await sh(`mkdir ${dir}/deb && dpkg-deb -x ${deb} ${dir}/deb && cd ${dir}/deb && ${LIST}`);
   const inRpm = await sh(`mkdir ${dir}/rpm && cd ${dir}/rpm && rpm2cpio ${rpm} | cpio -id --quiet && ${LIST}`);
@@ -46,14 +57,33 @@ test("the .rpm installs with its scripts, holds what the .deb holds, and leaves 
 
 test("scripts/package gives the same bytes twice", { skip: machineMissing(), timeout: 300_000 }, async () => {
   const sums = [];
-  for (const _ of [1, 2]) {
+  // The second time on another file system: one that counts folders and blocks in its own way.
+  for (const folder of [tmpdir(), "/dev/shm"]) {
     await using workspace = await createWorkspace();
-    await buildPackages(workspace);
+    await buildPackages(workspace, [], { TMPDIR: folder });
     sums.push(await sh(`cat ${workspace.dir}/packages/SHA256SUMS`));
   }
   assert.equal(sums[1], sums[0]);
   assert.match(sums[0] ?? "", /\.rpm\n.*\.cdx\.json\n.*\.deb\n/);
 });
+
+test("lintian and rpmlint find nothing but what is explained", { skip: lintMissing(), timeout: 300_000 }, async () => {
+  const { deb, rpm } = await built();
+  const said = await sh(`lintian --allow-root --fail-on none --show-overrides ${deb}`);
+  const tags = [...said.matchAll(/^(\w: mirror-agent: \S+)/gm)].map(([, tag]) => tag);
+  assert.deepEqual(
+    [...new Set(tags)].sort(),
+    ["O: mirror-agent: embedded-library", "O: mirror-agent: hardening-no-pie"],
+    said,
+  );
+  const config = join(import.meta.dirname, "../../packaging/rpm/rpmlint.toml");
+  assert.match(await sh(`rpmlint -c ${config} ${rpm}`), /0 errors, 0 warnings/);
+});
+
+function lintMissing(): string | false {
+  const missing = ["lintian", "rpmlint"].filter((name) => !existsSync(`/usr/bin/${name}`));
+  return machineMissing() || (missing.length > 0 && `needs ${missing.join(" and ")} (apt install)`);
+}
 
 async function sh(script: string): Promise<string> {
   return (await promisify(execFile)("sh", ["-c", script], { maxBuffer: 2 ** 24 })).stdout;
