@@ -27,10 +27,14 @@ export async function readConfigFiles(rootPath: string, options: ReadOptions): P
   return [...files.values()];
 }
 
-/** When one of the files, or a folder that is searched for them, last changed; null if none exists. */
-export async function readChangedAtMs(files: readonly ConfigFile[]): Promise<number | null> {
+/**
+ * When one of the files, or a folder that is searched for them, last changed; null if that is not known. A change that
+ * is yet to come says that the clock is behind, as on a machine that boots in 1970, and nothing of what came first.
+ */
+export async function readChangedAtMs(files: readonly ConfigFile[], nowMs: number): Promise<number | null> {
   const times = await Promise.all(files.map(({ path }) => changedAtMs(path)));
-  return times.reduce((a, b) => (b === null || (a !== null && a > b) ? a : b), null);
+  const past = times.filter((time) => time !== null && Math.floor(time) <= nowMs) as number[];
+  return past.length === 0 ? null : Math.max(...past);
 }
 
 // Not the time of modification: `mv` and `cp -p` bring an old one along.

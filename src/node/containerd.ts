@@ -35,7 +35,7 @@ export async function observeContainerd(places: ContainerdPlaces, signal: AbortS
     version,
     managedBy: findRancher([binary ?? "", rootPath, places.socket]),
     config: version === null ? null : resolveConfig(files, version),
-    configChangedAtMs: await readChangedAtMs(files),
+    configChangedAtMs: await readChangedAtMs(files, Date.now()),
   };
 }
 

@@ -64,6 +64,11 @@ test("readChangedAtMs() sees a change that kept the time of modification", async
   ];
   const before = Date.now() - 1000;
   await utimes(join(dir, "root.toml"), 1, 1);
-  assert.ok(((await readChangedAtMs(files)) ?? 0) >= before);
-  assert.equal(await readChangedAtMs(files.slice(1)), null);
+  assert.ok(((await readChangedAtMs(files, Date.now())) ?? 0) >= before);
+  assert.equal(await readChangedAtMs(files.slice(1), Date.now()), null);
+});
+
+test("readChangedAtMs() believes no change that is yet to come: the clock is behind", async (t) => {
+  const dir = await folder(t, { "root.toml": "" });
+  assert.equal(await readChangedAtMs([{ path: join(dir, "root.toml"), text: "" }], Date.UTC(1970, 0, 1, 0, 10)), null);
 });

@@ -15,7 +15,7 @@ export interface ObservedContainerd {
   readonly managedBy: "k3s" | "rke2" | null;
   /** Null without a version, since it is the version that says how files are read. */
   readonly config: ResolvedConfig | null;
-  /** When the last of its files changed; null if there are none. */
+  /** When the last of its files changed; null if there are none, or the clock cannot tell. */
   readonly configChangedAtMs: number | null;
 }
 
