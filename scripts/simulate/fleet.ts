@@ -39,8 +39,8 @@ export interface FleetResult extends Load {
 
 /** HEAD and GET of an index, a manifest, a config and two layers. */
 const REQUESTS_OF_PULL = 6;
-/** Index, manifest, blob. */
-const REQUESTS_OF_DEEP = 3;
+/** Index, manifest, a small blob and the beginning of a large one. */
+const REQUESTS_OF_DEEP = 4;
 const ANSWER_MS = 5;
 
 /** Lets a fleet run through a fault and its end. */

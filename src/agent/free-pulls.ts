@@ -14,6 +14,7 @@ import {
 } from "../core/resisting-sockets.ts";
 import { foldLook, type Looks, lookAnew, NO_LOOKS, nextLookMs } from "../core/stalled-sockets.ts";
 import type { AddressesOf } from "../node/address-book.ts";
+import type { Ended } from "../node/end-returning.ts";
 import { type HeldSocket, SocketError } from "../node/sockets.ts";
 import type { Event } from "../report/events.ts";
 
@@ -27,6 +28,9 @@ export interface FreePullsPorts {
   /** Lets containerd read the end of a connection; false if that cannot be done. */
   readonly endSocket: (pid: number, socket: HeldSocket) => Promise<boolean>;
   readonly abortSocket: (socket: HeldSocket, signal: AbortSignal) => Promise<boolean>;
+  readonly listDescriptors: (pid: number) => ReadonlySet<number>;
+  /** Ends what is opened to servers in the next moment, after connections to them were ended. */
+  readonly endReturning: (pid: number, ended: Ended, signal: AbortSignal) => Promise<number>;
   /** Pulls hang at this endpoint for long, and cannot be freed. Called at every look for as long as that is so. */
   readonly onStuck: (endpoint: Endpoint) => void;
   readonly emit: (event: Event) => void;
@@ -35,6 +39,9 @@ export interface FreePullsPorts {
   /** Monotonic. */
   readonly nowMs: () => number;
 }
+
+/** A download goes on where it was after the one, and its pull fails after the other. */
+type Closed = "ended" | "aborted";
 
 /** After so many, closing does not work here. */
 const MOST_ATTEMPTS = 2;
@@ -121,15 +128,21 @@ export class FreePulls {
     const freed = new Map<Endpoint, number>();
     const stuck = new Set<Endpoint>();
     const hanging = new Set([...this.#hanging].filter((address) => hungServers?.has(address)));
+    const resumed = new Set<string>();
+    const descriptors = stalled.length > 0 ? this.#ports.listDescriptors(pid) : new Set<number>();
     for (const socket of stalled) {
       const endpoint = hungServers?.get(socket.remote);
       if (endpoint === undefined || spared?.has(socket.remote)) continue;
-      if (await this.#tryClose(pid, socket, signal)) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
+      const closed = await this.#tryClose(pid, socket, signal);
+      if (closed !== null) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
+      if (closed === "ended") resumed.add(socket.remote);
       hanging.add(socket.remote);
       this.#resisting = addResisting(this.#resisting, socket, nowMs);
       if (isPastGrace(this.#resisting, socket.inode, nowMs)) stuck.add(endpoint);
     }
     this.#hanging = hanging;
+    if (resumed.size > 0)
+      await this.#ports.endReturning(pid, { servers: resumed, known: sockets, descriptors }, signal);
     for (const [endpoint, count] of freed) this.#ports.emit({ kind: "pullsFreed", endpoint, count });
     for (const endpoint of stuck) this.#ports.onStuck(endpoint);
     return sockets.length > 0;
@@ -145,18 +158,18 @@ export class FreePulls {
   }
 
   /** Not being permitted is no reason to look no further: what hangs has to be known all the same. */
-  async #tryClose(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<boolean> {
+  async #tryClose(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<Closed | null> {
     try {
       return await this.#close(pid, socket, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof SocketError)) throw error;
       this.#tellImpossible(error.message);
-      return false;
+      return null;
     }
   }
 
-  /** True when a connection was closed that had not been before. */
-  async #close(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<boolean> {
+  /** How a connection was closed that had not been before; null if none was. */
+  async #close(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<Closed | null> {
     const { inode } = socket;
     const attempts = this.#attempts.get(inode) ?? 0;
     this.#attempts = new Map(this.#attempts).set(inode, attempts + 1);
@@ -164,10 +177,10 @@ export class FreePulls {
     if (attempts >= MOST_ATTEMPTS) {
       // Where it was told already, it is for want of permission.
       if (this.#told.size === 0) this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");
-      return false;
+      return null;
     }
-    if (attempts === 0 && (await this.#ports.endSocket(pid, socket))) return true;
-    return (await this.#ports.abortSocket(socket, signal)) && attempts === 0;
+    if (attempts === 0 && (await this.#ports.endSocket(pid, socket))) return "ended";
+    return (await this.#ports.abortSocket(socket, signal)) && attempts === 0 ? "aborted" : null;
   }
 
   #tellImpossible(because: string): void {

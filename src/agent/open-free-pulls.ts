@@ -7,7 +7,8 @@ import type { MirrorConfig } from "../core/mirror-config.ts";
 import { chooseProxy } from "../core/proxy.ts";
 import { createAddressBook } from "../node/address-book.ts";
 import { findListener, readIdentity } from "../node/containerd-daemon.ts";
-import { countDescriptors, listSocketInodes } from "../node/descriptors.ts";
+import { countDescriptors, listDescriptors, listSocketInodes } from "../node/descriptors.ts";
+import { endReturning } from "../node/end-returning.ts";
 import { endSocket } from "../node/end-socket.ts";
 import { abortSocket, findSockets } from "../node/sockets.ts";
 import type { Event } from "../report/events.ts";
@@ -50,7 +51,8 @@ export function openPullCare(context: PullCareContext): PullCare {
   const restart: HangRestartsPorts["restart"] = (url, inForce, stop) => restartForHang(host, url, inForce, stop);
   const hangs = new HangRestarts({ ...context, restart, wait, nowMs });
   const onStuck = (endpoint: Endpoint) => hangs.consider(endpoint);
-  const freeing = new FreePulls({ ...shared, findSockets, endSocket, abortSocket, onStuck, emit });
+  const closing = { endSocket, abortSocket, listDescriptors, endReturning };
+  const freeing = new FreePulls({ ...shared, ...closing, findSockets, onStuck, emit });
   const onAlarm = context.probeDeepSoon;
   const watching = new PullWatch({ ...shared, findSockets, countDescriptors, listSocketInodes, onAlarm });
   return {

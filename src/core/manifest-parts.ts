@@ -23,18 +23,26 @@ export interface BlobPart {
 export interface ManifestParts {
   /** Of an index: the digest of the manifest for `architecture`, or of the first; null if it is none. */
   readonly child: string | null;
-  /** Its smallest blob; null if it has none. */
-  readonly blob: BlobPart | null;
+  /** Its smallest blob, and the next one of `enoughBytes` where that is smaller; none if it has no blobs. */
+  readonly blobs: readonly BlobPart[];
+}
+
+interface Wanted {
+  readonly architecture: string;
+  /** Many enough to tell a blob that comes from one that trickles. */
+  readonly enoughBytes: number;
 }
 
 /** What to fetch next; null if the text is no manifest. */
-export function readManifestParts(text: string, { architecture }: { architecture: string }): ManifestParts | null {
+export function readManifestParts(text: string, { architecture, enoughBytes }: Wanted): ManifestParts | null {
   const parsed = manifest.safeParse(parseJson(text));
   if (!parsed.success) return null;
   const { manifests, config, layers } = parsed.data;
   const fitting = manifests?.find(({ platform }) => platform?.os === "linux" && platform.architecture === architecture);
   const blobs = [...(config ? [config] : []), ...(layers ?? [])].sort((a, b) => a.size - b.size);
-  return { child: (fitting ?? manifests?.[0])?.digest ?? null, blob: blobs[0] ?? null };
+  const enough = blobs.findIndex(({ size }) => size >= enoughBytes);
+  const wanted = blobs.filter((_, index) => index === 0 || index === enough);
+  return { child: (fitting ?? manifests?.[0])?.digest ?? null, blobs: wanted };
 }
 
 function parseJson(text: string): unknown {

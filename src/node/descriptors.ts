@@ -16,6 +16,11 @@ export function countDescriptors(pid: number): number | null {
   }
 }
 
+/** The numbers of a process's descriptors; none if it has ended, or may not be looked at. */
+export function listDescriptors(pid: number): ReadonlySet<number> {
+  return new Set(namesIn(`/proc/${pid}/fd`).map(Number));
+}
+
 /** The inodes of a process's sockets, of whatever kind; none if it has ended, or may not be looked at. */
 export function listSocketInodes(pid: number): ReadonlySet<string> {
   const folder = `/proc/${pid}/fd`;

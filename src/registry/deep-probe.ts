@@ -1,6 +1,7 @@
 // Looks behind /v2/: a registry answers that from memory while its storage is dead, and a cache serves manifests
-// while it stalls in the blobs. Fetches one image's manifest and the beginning of its smallest blob as containerd
-// would, checks bytes against their digests, and gives up after bounded time and bytes.
+// while it stalls in the blobs, or trickles. Fetches one image's manifest, its smallest blob, whose bytes tell whether
+// they are the right ones, and the beginning of one that is large enough to tell whether bytes come at all: as
+// containerd would, and in bounded time and bytes.
 
 import { hash } from "node:crypto";
 import { type Canary, nameOfCanary } from "../core/canary.ts";
@@ -35,8 +36,11 @@ const MANIFESTS =
   "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
 // remotes/docker/resolver.go, MaxManifestSize: containerd asks the next host where it is longer.
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-/** More than registries and their front ends hold back in buffers; most configs are smaller, and so are read whole. */
-const MAX_BLOB_BYTES = 16 * 1024;
+/**
+ * More than registries and their front ends hold back in buffers; most configs are smaller, and so are read whole.
+ * Within the default timeout of 2 s they do not come below 8 KiB/s.
+ */
+const BLOB_BYTES = 16 * 1024;
 
 /** Fetches the canary. Rejects only when the signal is aborted. */
 export async function probeDeep(probe: DeepProbe, signal: AbortSignal): Promise<Verdict> {
@@ -48,7 +52,7 @@ export async function probeDeep(probe: DeepProbe, signal: AbortSignal): Promise<
     let parts = await fetchManifest(fetching, canary.reference);
     if (parts.child !== null) parts = await fetchManifest(fetching, parts.child);
     what = "blob";
-    if (parts.blob !== null) await fetchBlob(fetching, parts.blob);
+    for (const blob of parts.blobs) await fetchBlob(fetching, blob);
     return { ok: true };
   } catch (error) {
     if (!(error instanceof RequestFailure)) throw error;
@@ -64,18 +68,21 @@ async function fetchManifest({ pull, probe, signal }: Fetching, reference: strin
   // Without the header containerd hashes the body of a tag itself, and has nothing to compare it with.
   const digest = reference.startsWith("sha256:") ? reference : textOf(answer.headers["docker-content-digest"]);
   if (digest !== null) refuseOtherBytes(answer.body, digest);
-  const parts = readManifestParts(answer.body.toString("utf8"), probe);
+  const parts = readManifestParts(answer.body.toString("utf8"), {
+    architecture: probe.architecture,
+    enoughBytes: BLOB_BYTES,
+  });
   if (parts === null) throw failure("not-a-registry", "what came is no manifest");
   return parts;
 }
 
 async function fetchBlob({ pull, signal }: Fetching, { digest, size }: BlobPart): Promise<void> {
-  const request = { path: `blobs/${digest}`, accept: "*/*", maxBodyBytes: MAX_BLOB_BYTES };
+  const request = { path: `blobs/${digest}`, accept: "*/*", maxBodyBytes: BLOB_BYTES };
   const answer = await pull.get(request, signal);
   refuseOthers(answer);
   const length = textOf(answer.headers["content-length"]) ?? String(size);
   if (length !== String(size)) throw failure("wrong-digest", `it has ${length} bytes instead of ${size}`);
-  if (size <= MAX_BLOB_BYTES) refuseOtherBytes(answer.body, digest);
+  if (size <= BLOB_BYTES) refuseOtherBytes(answer.body, digest);
 }
 
 function refuseOthers(answer: PullAnswer): void {

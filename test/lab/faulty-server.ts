@@ -53,6 +53,7 @@ const ANSWERS = {
   "blob-truncated": onlyBlobs(truncate),
   "blob-silent": onlyBlobs(staySilent),
   "blob-stall": onlyBlobs(stall),
+  "blob-drip": onlyBlobs(drip),
   "wrong-digest": onlyBlobs(corrupt),
   /** Manifests, too, are not what their digest says. */
   "wrong-digests": corrupt,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { test } from "node:test";
+import { endReturning } from "../../src/node/end-returning.ts";
 import { endSocket } from "../../src/node/end-socket.ts";
 import { abortSocket, findSockets, type HeldSocket, SocketError } from "../../src/node/sockets.ts";
 import { closingMissing, openConnection } from "../lab/sockets.ts";
@@ -60,6 +61,36 @@ test("endSocket() leaves a descriptor alone that is another connection by now", 
   connection.accepted.write("still here");
   const [received] = await once(connection.client, "data");
   assert.equal(String(received), "still here");
+});
+
+/** A process that lists its own descriptors finds the one that lists them, whose number is the next to be given out. */
+const NOTHING_OPEN: ReadonlySet<number> = new Set();
+
+test("endReturning() ends what is opened to these servers in the next moment, and nothing else", { skip }, async () => {
+  await using known = await openConnection();
+  await using other = await openConnection();
+  const [host, port] = known.address.split(":");
+  const before = { known: await ownSockets([known.address]), descriptors: NOTHING_OPEN };
+  const meeting = endReturning(process.pid, { servers: new Set([known.address]), ...before }, signal);
+  const elsewhere = connect(Number(other.address.split(":")[1]), host);
+  const returning = connect(Number(port), host).resume();
+  await Promise.all([once(returning, "end"), once(elsewhere, "connect")]);
+  assert.equal(await meeting, 1);
+  assert.deepEqual([known.client.readableEnded, elsewhere.readableEnded], [false, false]);
+  for (const socket of [returning, elsewhere]) socket.destroy();
+});
+
+test("endReturning() knows servers of both families", { skip }, async () => {
+  const server = createServer((socket) => socket.on("error", () => {})).listen(0, "::1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const before = { known: [], descriptors: NOTHING_OPEN };
+  const meeting = endReturning(process.pid, { servers: new Set([`[::1]:${port}`]), ...before }, signal);
+  const returning = connect(port, "::1").resume();
+  await once(returning, "end");
+  assert.equal(await meeting, 1);
+  returning.destroy();
+  server.close();
 });
 
 test("abortSocket() aborts exactly one of two connections to a server", { skip: cannotClose }, async () => {

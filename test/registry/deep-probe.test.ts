@@ -75,13 +75,21 @@ describe("probeDeep() finds what /v2/ hides", () => {
   }
 });
 
+test("probeDeep() finds a drip in whose time a small blob comes", async () => {
+  await using mirror = await startMirror("blob-drip");
+  const verdict = await probeAt(`${mirror.url}/v2/team`);
+  assert.match(verdict.ok ? "" : verdict.detail, /^blob of .*: body not complete within 2000 ms: \d+ bytes came/);
+  assert.equal(pathsAsked(mirror).at(-1), `/v2/team/app/blobs/${IMAGE.layers[0]?.digest}?ns=gcr.io`);
+});
+
 describe("probeDeep() asks as containerd does", () => {
-  test("for the manifest and then for its smallest blob, with the registry's name", async () => {
+  test("for the manifest, its smallest blob and the next of 16 KiB, with the registry's name", async () => {
     await using mirror = await startMirror();
     assert.deepEqual(await probeAt(`${mirror.url}/v2/team`), { ok: true });
     assert.deepEqual(pathsAsked(mirror), [
       "/v2/team/app/manifests/1.0?ns=gcr.io",
       `/v2/team/app/blobs/${IMAGE.config.digest}?ns=gcr.io`,
+      `/v2/team/app/blobs/${IMAGE.layers[0]?.digest}?ns=gcr.io`,
     ]);
     assert.match(mirror.requests[0]?.headers.accept ?? "", /image\.index\.v1\+json/);
   });
@@ -94,6 +102,7 @@ describe("probeDeep() asks as containerd does", () => {
         `/v2/team/app/manifests/${reference}?ns=gcr.io`,
         `/v2/team/app/manifests/${IMAGE.manifest.digest}?ns=gcr.io`,
         `/v2/team/app/blobs/${IMAGE.config.digest}?ns=gcr.io`,
+        `/v2/team/app/blobs/${IMAGE.layers[0]?.digest}?ns=gcr.io`,
       ]);
     }
   });
