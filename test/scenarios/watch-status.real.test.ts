@@ -132,7 +132,8 @@ describe("status --watch", { concurrency: 2 }, () => {
     await publish(workspace, { ...ORDINARY, endpoints: [{ ...mirror, latencyMs: 7.7 }, ...others] });
     await pane.until(/7\.7 ms/);
     const measured = await pane.bytesSince(first);
-    assert.ok(measured.length < 300, `${measured.length} bytes for a measurement`);
+    // Now and then the time that something has lasted is another line that changes.
+    assert.ok(measured.length < 600, `${measured.length} bytes for a measurement`);
 
     const before = await pane.written();
     await publish(workspace, BAD_DAY);
