@@ -19,7 +19,7 @@ import { createWorkspace, type Workspace } from "../lab/workspace.ts";
 const skip = labMissing() || (await closingMissing());
 const PULL_MS = 30_000;
 
-const MIRRORS = ["halfway", "asked", "hole", "dripping"] as const;
+const MIRRORS = ["halfway", "again", "asked", "hole", "dripping"] as const;
 
 type Name = (typeof MIRRORS)[number];
 
@@ -36,14 +36,19 @@ async function startServers(workspace: Workspace) {
     workspace.onEnd(() => server.close());
     return server;
   };
-  const [halfway, asked, hole, dripping, upstream] = await Promise.all([start(), start(), start(), start(), start()]);
-  return { halfway, asked, hole, dripping, upstream, ca: await workspace.file("ca.pem", authority.cert) };
+  const servers = await Promise.all([...MIRRORS, "upstream"].map(async (name) => [name, await start()] as const));
+  const ca = await workspace.file("ca.pem", authority.cert);
+  return { ...(Object.fromEntries(servers) as Record<Name | "upstream", FaultyServer>), ca };
 }
 
 type Servers = Awaited<ReturnType<typeof startServers>>;
 
 function configFor({ ca, upstream, ...servers }: Servers): string {
-  const mirrors = MIRRORS.map((name) => ({ endpoint: servers[name].url, hosts: [`${name}.test`], caCertPath: ca }));
+  const mirrors = MIRRORS.map((name) => ({
+    ...{ endpoint: servers[name].url, hosts: [`${name}.test`], caCertPath: ca },
+    // The others stop answering at all.
+    ...(name === "again" && { probe: { image: "lab/again:1.0" } }),
+  }));
   const upstreams = Object.fromEntries(
     MIRRORS.map((name) => [`${name}.test`, { endpoint: upstream.url, caCertPath: ca }]),
   );
@@ -71,7 +76,7 @@ for (const version of CONTAINERD_VERSIONS) {
   test(`run frees the pulls of containerd ${version} that hang, and nothing else`, { skip }, async () => {
     await using workspace = await createWorkspace();
     const servers = await startServers(workspace);
-    const { halfway, asked, hole, dripping, upstream, ca } = servers;
+    const { halfway, again, asked, hole, dripping, upstream, ca } = servers;
     const containerd = await startContainerd(workspace, { version });
     const agent = await startAgent(workspace, { root: containerd.dir, config: configFor(servers) });
     await agent.untilStatus(
@@ -87,9 +92,10 @@ for (const version of CONTAINERD_VERSIONS) {
     const layer = new URL(`/v2/lab/halfway/blobs/${layerOf("halfway")}`, halfway.url).href;
     const other = await startDaemon(["curl", "--silent", "--cacert", ca, "--output", "/dev/null", layer]);
     workspace.onEnd(() => other.kill());
-    await hole.become("blob-stall");
-    const halfDone = [pull("halfway"), pull("hole")];
-    for (const server of [halfway, hole]) await untilAsked(server, "/blobs/", "blob-stall");
+    // This one stalls anew each time that it is asked for the rest of a blob.
+    await Promise.all([hole.become("blob-stall"), again.become("blob-stall")]);
+    const halfDone = [pull("halfway"), pull("hole"), pull("again")];
+    for (const server of [halfway, hole, again]) await untilAsked(server, "/blobs/", "blob-stall");
     await halfway.become("silent");
     await asked.become("silent");
     const fresh = pull("asked");
@@ -97,7 +103,7 @@ for (const version of CONTAINERD_VERSIONS) {
     await Promise.all([...halfDone, fresh]);
     await dripped;
 
-    for (const { url } of [halfway, asked, hole]) {
+    for (const { url } of [halfway, again, asked, hole]) {
       assert.ok(
         agent.lines.some((line) => /Closed \d+ connections? of containerd/.test(line) && line.includes(url)),
         `${url}\n${agent.lines.join("\n")}`,
