@@ -24,7 +24,8 @@ const MIRRORS = ["halfway", "again", "asked", "hole", "dripping"] as const;
 type Name = (typeof MIRRORS)[number];
 
 /** One for each pull, since one containerd downloads a blob once. A slow drip, 400 bytes a second, ends within the test. */
-const imageFor = (name: Name) => buildImage({ seed: name, layerSizes: [2500, 1000] });
+const imageFor = (name: Name) =>
+  buildImage({ seed: name, layerSizes: name === "again" ? [1_000_000, 200_000] : [2500, 1000] });
 const layerOf = (name: Name): string => imageFor(name).layers[0]?.digest ?? "";
 
 async function startServers(workspace: Workspace) {
