@@ -40,6 +40,14 @@ export interface FreePullsPorts {
   readonly nowMs: () => number;
 }
 
+interface Freeing {
+  /** What hangs, and where. */
+  readonly freeable: readonly { readonly socket: HeldSocket; readonly endpoint: Endpoint }[];
+  /** All connections that this look saw. */
+  readonly sockets: readonly HeldSocket[];
+  readonly nowMs: number;
+}
+
 /** A download goes on where it was after the one, and its pull fails after the other. */
 type Closed = "ended" | "aborted";
 
@@ -125,27 +133,32 @@ export class FreePulls {
     this.#resisting = keepResisting(this.#resisting, sockets);
     this.#hasStalled = stalled.length > 0;
     this.#attempts = new Map([...this.#attempts].filter(([inode]) => looks.has(inode)));
+    this.#hanging = new Set([...this.#hanging].filter((address) => hungServers?.has(address)));
+    const freeable = stalled.flatMap((socket) => {
+      const endpoint = spared?.has(socket.remote) ? undefined : hungServers?.get(socket.remote);
+      return endpoint === undefined ? [] : [{ socket, endpoint }];
+    });
+    if (freeable.length > 0) await this.#free(pid, { freeable, sockets, nowMs }, signal);
+    return sockets.length > 0;
+  }
+
+  async #free(pid: number, { freeable, sockets, nowMs }: Freeing, signal: AbortSignal): Promise<void> {
     const freed = new Map<Endpoint, number>();
     const stuck = new Set<Endpoint>();
-    const hanging = new Set([...this.#hanging].filter((address) => hungServers?.has(address)));
     const resumed = new Set<string>();
-    const descriptors = stalled.length > 0 ? this.#ports.listDescriptors(pid) : new Set<number>();
-    for (const socket of stalled) {
-      const endpoint = hungServers?.get(socket.remote);
-      if (endpoint === undefined || spared?.has(socket.remote)) continue;
+    const descriptors = this.#ports.listDescriptors(pid);
+    for (const { socket, endpoint } of freeable) {
       const closed = await this.#tryClose(pid, socket, signal);
       if (closed !== null) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
       if (closed === "ended") resumed.add(socket.remote);
-      hanging.add(socket.remote);
       this.#resisting = addResisting(this.#resisting, socket, nowMs);
       if (isPastGrace(this.#resisting, socket.inode, nowMs)) stuck.add(endpoint);
     }
-    this.#hanging = hanging;
-    if (resumed.size > 0)
-      await this.#ports.endReturning(pid, { servers: resumed, known: sockets, descriptors }, signal);
+    this.#hanging = this.#hanging.union(new Set(freeable.map(({ socket }) => socket.remote)));
     for (const [endpoint, count] of freed) this.#ports.emit({ kind: "pullsFreed", endpoint, count });
     for (const endpoint of stuck) this.#ports.onStuck(endpoint);
-    return sockets.length > 0;
+    if (resumed.size === 0) return;
+    await this.#ports.endReturning(pid, { servers: resumed, known: sockets, descriptors }, signal);
   }
 
   /** By address. */

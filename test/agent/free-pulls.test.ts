@@ -79,12 +79,12 @@ async function run(world: World, endpoints: HungEndpoints = HUNG, lookCount = wo
 const hangs = [socket("1")];
 
 test("follow() ends what received nothing between two looks", async () => {
-  assert.deepEqual(await run({ looks: [hangs, hangs, []] }), ["end 1", `meet ${ADDRESS}`, "freed 1"]);
+  assert.deepEqual(await run({ looks: [hangs, hangs, []] }), ["end 1", "freed 1", `meet ${ADDRESS}`]);
 });
 
 test("follow() tells of several connections at once", async () => {
   const two = [socket("1"), socket("2")];
-  assert.deepEqual(await run({ looks: [two, two, []] }), ["end 1", "end 2", `meet ${ADDRESS}`, "freed 2"]);
+  assert.deepEqual(await run({ looks: [two, two, []] }), ["end 1", "end 2", "freed 2", `meet ${ADDRESS}`]);
 });
 
 test("follow() never cuts a download that moves", async () => {
@@ -96,23 +96,23 @@ test("follow() frees what comes later, too", async () => {
   const later = [socket("2")];
   assert.deepEqual(await run({ looks: [hangs, hangs, [], later, later, []] }), [
     "end 1",
-    `meet ${ADDRESS}`,
     "freed 1",
+    `meet ${ADDRESS}`,
     "end 2",
-    `meet ${ADDRESS}`,
     "freed 1",
+    `meet ${ADDRESS}`,
   ]);
 });
 
 test("follow() ends a connection that is not open yet, too, and aborts one that cannot be ended", async () => {
   const opening = [socket("1", { state: "SYN-SENT", bytesReceived: 0 })];
-  assert.deepEqual(await run({ looks: [opening, opening, []] }), ["end 1", `meet ${ADDRESS}`, "freed 1"]);
+  assert.deepEqual(await run({ looks: [opening, opening, []] }), ["end 1", "freed 1", `meet ${ADDRESS}`]);
   assert.deepEqual(await run({ looks: [hangs, hangs, []], ends: false }), ["end 1", "abort 1", "freed 1"]);
 });
 
 test("follow() aborts a connection that it ended in vain, and counts it once", async () => {
   const told = await run({ looks: [hangs, hangs, hangs, []] });
-  assert.deepEqual(told, ["end 1", `meet ${ADDRESS}`, "freed 1", "abort 1"]);
+  assert.deepEqual(told, ["end 1", "freed 1", `meet ${ADDRESS}`, "abort 1"]);
 });
 
 test("follow() says once that closing does not work here", async () => {
