@@ -2,27 +2,28 @@
 // the agent at its defaults; begun as the fault strikes (a), once it is known or 15 s later (b), under way when it
 // strikes (c). Beside each (b) the same from the upstream with no mirror configured (direct). Takes 15 to 25 minutes;
 // `--fault silent,html` and `--containerd 2.1` choose, `--quick` takes two faults and one containerd, `--interval 1s`
-// sets the agent's probes (then --save writes failover-1s), `--bound S` cuts pulls off, `--together N` runs N cells at a time.
+// sets the agent's probes (then --save writes failover-1s), `--bound S` cuts pulls off, `--together N` runs N cells at a
+// time. What --save keeps of cells that were not measured stays as it was.
 
 import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { makeAuthority } from "../../test/lab/certificates.ts";
 import { startFaultyServer } from "../../test/lab/faulty-server.ts";
 import { CONTAINERD_VERSIONS, labMissing } from "../../test/lab/parts.ts";
 import { createWorkspace, type Workspace } from "../../test/lab/workspace.ts";
+import { FAILBACK_MS, type Ground, IMAGE_FILES, openCell } from "./parts/failover-cell.ts";
+import { renderFailoverChart } from "./parts/failover-chart.ts";
 import {
   type CellKind,
   type CellResult,
-  FAILBACK_MS,
+  cellKinds,
+  chooseFrom,
+  compareWithDirect,
   FAULTS,
-  type Ground,
-  IMAGE_FILES,
-  type Mode,
-  openCell,
-} from "./parts/failover-cell.ts";
-import { renderFailoverChart } from "./parts/failover-chart.ts";
-import { quantile, type Row, round, tell } from "./parts/results.ts";
+  mergeRows,
+  renderRow,
+} from "./parts/failover-table.ts";
+import { readKept, savedFile, tell } from "./parts/results.ts";
 
 const { values } = parseArgs({
   options: {
@@ -35,55 +36,49 @@ const { values } = parseArgs({
     together: { type: "string", default: "6" },
   },
 });
+const faults = choose("fault", FAULTS, ["silent", "status-503"]);
+const versions = choose("containerd", CONTAINERD_VERSIONS, ["1.7"]);
+const boundMs = numberOf("bound") * 1000;
+const together = numberOf("together");
 const missing = labMissing();
 if (missing) throw new Error(`Cannot measure: ${missing}`);
-const boundMs = Number(values.bound) * 1000;
 const interval = values.interval ?? null;
 const name = interval === null ? "failover" : `failover-${interval}`;
-const faults = choose(FAULTS, values.fault, ["silent", "status-503"]);
-const versions = choose(CONTAINERD_VERSIONS, values.containerd, ["1.7"]);
 
-const kinds = versions.flatMap((version) => {
-  const modes: Mode[] = version === "2.1" ? ["plain", "dial_timeout 1s", "agent"] : ["plain", "agent"];
-  return faults.flatMap((fault) => modes.map((mode): CellKind => ({ fault, mode, version })));
-});
 await using workspace = await createWorkspace();
 const ground = await prepareGround(workspace);
-const results = await measureAll(kinds);
+const results = await measureAll(cellKinds(faults, versions));
 
-tell(name, { seconds: results.map(toRow), "(b) beside direct": [compareWithDirect()] });
-if (values.save) {
-  const chart = fileURLToPath(new URL(`../../docs/bench/${name}.svg`, import.meta.url));
-  writeFileSync(chart, renderFailoverChart(results, { boundMs }));
-}
+const measured = results.map((result) => renderRow(result, { boundMs, failbackMs: FAILBACK_MS }));
+const rows = values.save ? mergeRows(readKept(name, "seconds"), measured) : measured;
+tell(name, { seconds: rows, "(b) beside direct": [compareWithDirect(rows)] });
+if (values.save) writeFileSync(savedFile(`${name}.svg`), renderFailoverChart(rows));
 
-/** Results in the order of the cells; so many at a time as leave the machine's cores some rest. */
+/** Results in the order of the cells; so many at a time as leave the machine's cores some rest. What fails is told and left out. */
 async function measureAll(wanted: readonly CellKind[]): Promise<CellResult[]> {
-  const done: CellResult[] = [];
+  const done: (CellResult | null)[] = [];
   const left = [...wanted.entries()];
   const work = async (): Promise<void> => {
     for (let next = left.shift(); next; next = left.shift()) {
       const [index, kind] = next;
-      done[index] = await measureCell(kind);
       const { version, mode, fault } = kind;
-      console.log(`${done.filter(Boolean).length}/${wanted.length} containerd ${version}, ${mode}: ${fault}`);
+      const cell = `containerd ${version}, ${mode}: ${fault}`;
+      done[index] = await measureCell(kind).catch((error: Error) => {
+        console.error(`${cell}: ${error.message}`);
+        process.exitCode = 1;
+        return null;
+      });
+      console.log(`${wanted.length - left.length}/${wanted.length} ${cell}`);
     }
   };
-  await Promise.all(Array.from({ length: Number(values.together) }, work));
-  return done;
+  await Promise.all(Array.from({ length: together }, work));
+  return done.filter((result) => result !== null);
 }
 
 async function measureCell(kind: CellKind): Promise<CellResult> {
   await using own = await createWorkspace();
   const cell = await openCell(own, kind, ground);
   return await cell.measure(); // awaited here, or the workspace would end before it
-}
-
-function compareWithDirect(): Row {
-  const ratios = results.flatMap(({ mode, pairs }) => (mode === "agent" ? pairs : []));
-  const values = ratios.map(({ later, direct }) => later / direct);
-  const of = (share: number) => (values.length === 0 ? "-" : round(quantile(values, share), 2));
-  return { pairs: values.length, "median of (b)/direct": of(0.5), p90: of(0.9), max: of(1) };
 }
 
 async function prepareGround(workspace: Workspace): Promise<Ground> {
@@ -95,31 +90,22 @@ async function prepareGround(workspace: Workspace): Promise<Ground> {
   return { tls, expiredTls, upstream, ca: await workspace.file("ca.pem", authority.cert), boundMs, interval };
 }
 
-function choose<T extends string>(all: readonly T[], asked: string | undefined, few: readonly T[]): readonly T[] {
-  if (asked !== undefined) return all.filter((each) => asked.split(",").includes(each));
-  return values.quick ? few : all;
+function choose<T extends string>(option: "fault" | "containerd", all: readonly T[], few: readonly T[]): readonly T[] {
+  const asked = values[option];
+  if (asked === undefined) return values.quick ? few : all;
+  try {
+    return chooseFrom(all, asked);
+  } catch (error) {
+    return refuse(`--${option}: ${(error as Error).message}`);
+  }
 }
 
-function toRow(result: CellResult): Row {
-  const { fault, version, mode, pairs, laterAt, detection, failback, restarts } = result;
-  const within = (seconds: number | null, limitMs: number) => seconds ?? `>${limitMs / 1000}`;
-  const median = (numbers: readonly number[]) => (numbers.length === 0 ? "-" : round(quantile(numbers, 0.5), 2));
-  const ofAgent = (seconds: number | string) => (mode === "agent" ? seconds : "-");
-  return {
-    fault,
-    containerd: version,
-    mode,
-    "a at strike": within(result.atStrike.seconds, boundMs),
-    "b later": within(result.onceKnown.seconds, boundMs),
-    "b began at": laterAt,
-    "c in flight": within(result.inFlight.seconds, boundMs),
-    "failed attempts a/b/c": [result.atStrike, result.onceKnown, result.inFlight]
-      .map((each) => each.failures)
-      .join("/"),
-    detection: ofAgent(within(detection, boundMs)),
-    failback: ofAgent(detection === null ? "-" : within(failback, FAILBACK_MS)),
-    restarts,
-    direct: median(pairs.map(({ direct }) => direct)),
-    "b/direct": median(pairs.map(({ later, direct }) => later / direct)),
-  };
+function numberOf(option: "bound" | "together"): number {
+  const number = Number(values[option]);
+  return number >= 1 ? number : refuse(`--${option}: "${values[option]}" is no number from 1 up`);
+}
+
+function refuse(message: string): never {
+  console.error(`failover: ${message}`);
+  process.exit(2);
 }

@@ -1,6 +1,6 @@
 // What a bench found: printed as a table, and with --save kept in docs/bench.
 
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -14,8 +14,20 @@ export function tell(name: string, tables: Readonly<Record<string, readonly Row[
     console.table(rows);
   }
   if (!process.argv.includes("--save")) return;
-  const file = fileURLToPath(new URL(`../../../docs/bench/${name}.json`, import.meta.url));
-  writeFileSync(file, `${JSON.stringify({ name, machine, tables }, null, 2)}\n`);
+  writeFileSync(savedFile(`${name}.json`), `${JSON.stringify({ name, machine, tables }, null, 2)}\n`);
+}
+
+/** The rows of one table as `--save` kept them; none where it never did. */
+export function readKept(name: string, title: string): readonly Row[] {
+  const file = savedFile(`${name}.json`);
+  if (!existsSync(file)) return [];
+  const { tables } = JSON.parse(readFileSync(file, "utf8")) as { tables: Readonly<Record<string, readonly Row[]>> };
+  return tables[title] ?? [];
+}
+
+/** Where `--save` keeps files. */
+export function savedFile(name: string): string {
+  return fileURLToPath(new URL(`../../../docs/bench/${name}`, import.meta.url));
 }
 
 /** The value that `share` (0 to 1) of the values do not exceed. */
