@@ -74,9 +74,16 @@ function compileHostsToml(decision: RouteDecision, facts: NodeFacts): WantFile {
 function compileHosts({ route, mirrors }: RouteDecision, facts: NodeFacts): HostsFile {
   const { registry } = route;
   const entries = mirrors.map((mirror) => compileEntry(mirror, facts));
-  if (route.upstream === null) return { registry, hosts: entries.slice(0, -1), server: entries.at(-1) ?? null };
+  if (route.upstream === null) return { registry, hosts: entries.slice(0, -1), server: lastOf(entries, registry) };
   const server = registry === DEFAULT_REGISTRY ? null : compileEntry(route.upstream, facts);
   return { registry, hosts: entries, server };
+}
+
+function lastOf(entries: readonly HostEntry[], registry: string): HostEntry {
+  const last = entries.at(-1);
+  if (!last)
+    throw new Error(`Cannot compile hosts.toml of "${registry}": no mirror, and no upstream that may be asked`);
+  return last;
 }
 
 function compileEntry(endpoint: Endpoint, facts: NodeFacts): HostEntry {

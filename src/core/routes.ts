@@ -16,7 +16,7 @@ export const DEFAULT_REGISTRY = "_default";
 export interface Route {
   readonly registry: Registry;
   readonly mirrors: readonly Endpoint[];
-  /** Null where the upstream may not be contacted (`failover: never`). */
+  /** Null where the upstream may not be contacted (`failover: never`); then there are mirrors. */
   readonly upstream: Endpoint | null;
 }
 
@@ -42,7 +42,7 @@ const NO_TLS: TlsSettings = { caCertPath: null, clientCertPath: null, clientKeyP
 export function compileRoutes(config: MirrorConfig): Route[] {
   const mirrors = config.mirrors.map((mirror) => compileMirror(mirror, config));
   const compile = (registry: Registry): Route => compileRoute(registry, { config, mirrors });
-  const named = namedRegistries(config).map(compile);
+  const named = namedRegistries(config).map(compile).filter(isWay);
   const wildcard = config.mirrors.filter((mirror) => mirror.hosts.includes("*"));
   if (wildcard.length === 0) return named;
   return [...named, compile(DEFAULT_REGISTRY)];
@@ -51,6 +51,7 @@ export function compileRoutes(config: MirrorConfig): Route[] {
 /**
  * Takes down mirrors out of a route while another mirror or the upstream is proven to work.
  * When nothing is, everything stays: `wasOut` names (by endpointKey) the mirrors already left out.
+ * Without an upstream some mirror always stays, since containerd would go to the registry itself.
  */
 export function decideRoute(
   route: Route,
@@ -59,7 +60,8 @@ export function decideRoute(
   const usable = route.mirrors.filter((mirror) => stateOf(mirror) !== "down");
   const proven = [...usable, ...(route.upstream ? [route.upstream] : [])].some((way) => stateOf(way) === "up");
   const nothingDown = usable.length === route.mirrors.length;
-  const mirrors = nothingDown || proven ? usable : route.mirrors.filter((mirror) => !wasOut.has(endpointKey(mirror)));
+  const left = nothingDown || proven ? usable : route.mirrors.filter((mirror) => !wasOut.has(endpointKey(mirror)));
+  const mirrors = left.length === 0 && route.upstream === null ? route.mirrors : left;
   return {
     route,
     mirrors,
@@ -117,18 +119,19 @@ function compileMirror(mirror: Mirror, config: MirrorConfig): CompiledMirror {
 }
 
 function compileRoute(registry: Registry, { config, mirrors }: Mirrors): Route {
+  const listed = mirrors.some(({ hosts }) => hosts.has(registry));
+  const privateOnly = !listed && config.privateRegistries.some((own) => own.host === registry);
+  if (privateOnly) return { registry, mirrors: [], upstream: upstreamOf(registry, config) };
   return {
     registry,
-    mirrors: mirrorsOf(registry, { config, mirrors }),
+    mirrors: mirrors.filter(({ hosts }) => hosts.has(registry) || hosts.has("*")).map(({ endpoint }) => endpoint),
     upstream: config.agent.failover === "never" ? null : upstreamOf(registry, config),
   };
 }
 
-function mirrorsOf(registry: Registry, { config, mirrors }: Mirrors): Endpoint[] {
-  const listed = mirrors.some(({ hosts }) => hosts.has(registry));
-  const privateOnly = !listed && config.privateRegistries.some((own) => own.host === registry);
-  if (privateOnly) return [];
-  return mirrors.filter(({ hosts }) => hosts.has(registry) || hosts.has("*")).map(({ endpoint }) => endpoint);
+/** Of a registry without mirrors whose upstream may not be contacted there is nothing to say. */
+function isWay({ mirrors, upstream }: Route): boolean {
+  return mirrors.length > 0 || upstream !== null;
 }
 
 // `_default` has as many upstreams as there are registries. docker.io stands in for them as the

@@ -88,3 +88,13 @@ test("compileNode() writes the same bytes for the same input", () => {
   };
   assert.deepEqual(compile(settings), compile(settings));
 });
+
+test("compileNode() writes no hosts.toml that would lead to an upstream which may not be contacted", () => {
+  const agent = { ...AGENT_DEFAULTS, failover: "never" } as const;
+  const [route] = compileRoutes(config({ mirrors: [mirror("https://m:5000")], agent }));
+  assert.ok(route);
+  const decision = { route, mirrors: [], out: route.mirrors, failedOver: true, doubted: false };
+  assert.throws(() => compileNode([decision], FACTS), {
+    message: /^Cannot compile hosts\.toml of "gcr\.io": no mirror/,
+  });
+});

@@ -68,6 +68,16 @@ test("compileRoutes() names no upstream when failover is never", () => {
   assert.equal(route?.upstream, null);
 });
 
+test("compileRoutes() leads to a private registry without mirrors also when failover is never, and to no other", () => {
+  const agent = { ...AGENT_DEFAULTS, failover: "never" } as const;
+  const own = { host: "corp:5000", caCertPath: "/ca.pem", pullCredentialConfigPath: null };
+  const routes = compileRoutes(config({ privateRegistries: [own], gcrKeyPath: "/key.json", agent }));
+  assert.deepEqual(
+    routes.map(({ registry, upstream }) => [registry, upstream?.url, upstream?.tls.caCertPath]),
+    [["corp:5000", "https://corp:5000", "/ca.pem"]],
+  );
+});
+
 for (const [registry, upstream] of [
   ["localhost:5000", "http://localhost:5000"],
   ["127.0.0.1:5000", "http://127.0.0.1:5000"],
@@ -156,6 +166,14 @@ const rows: Row[] = [
   {
     name: "keeps down mirrors when there is no upstream to go to",
     states: ["down", "down", "up"],
+    upstream: null,
+    mirrors: ["https://a", "https://b"],
+    doubted: true,
+  },
+  {
+    name: "takes down mirrors back when there is no upstream to go to any more",
+    states: ["down", "down", "up"],
+    wasOut: ["mirror https://a", "mirror https://b"],
     upstream: null,
     mirrors: ["https://a", "https://b"],
     doubted: true,

@@ -83,6 +83,25 @@ test("Agent never follows an upstream that may not be contacted", async () => {
   assert.match(node.hostsToml("gcr.io") ?? "", /^server = "https:\/\/mirror:5000"$/m);
 });
 
+for (const [name, config] of [
+  ["the operator forbids the upstream while the mirror is left out", CONFIG],
+  ["the only mirror that was up leaves the config", TWO],
+] as const) {
+  test(`Agent.pass() writes a mirror that is down rather than nothing, when ${name}`, async () => {
+    const urls = config === TWO ? [MIRROR, SECOND] : [MIRROR];
+    const { node, agent } = await settled(config === TWO ? `${TWO}agent: { failover: never }\n` : CONFIG, urls);
+    node.probe(agent, MIRROR, "refused");
+    node.probe(agent, UPSTREAM, null);
+    node.probe(agent, MIRROR, "refused");
+    await agent.pass();
+    assert.doesNotMatch(node.hostsToml("gcr.io") ?? "", /mirror:5000/);
+    node.configText = `${CONFIG}agent: { failover: never }\n`;
+    await agent.pass();
+    await agent.pass();
+    assert.match(node.hostsToml("gcr.io") ?? "", /^server = "https:\/\/mirror:5000"$/m);
+  });
+}
+
 test("Agent.pass() keeps every byte when mirror and upstream are both dead", async () => {
   const { node, agent } = await settled(CONFIG, [MIRROR]);
   const before = node.hostsToml("gcr.io");
