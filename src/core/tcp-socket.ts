@@ -1,6 +1,6 @@
 // TCP connections of this host as `ss` of iproute2 prints them: `ss -HOtnei`, one line a connection. /proc/net/tcp
 // has the addresses and the inode too, but not how much was received, which alone tells a slow download from a
-// hanging one.
+// hanging one; `ss` reads it, and says nothing of it, where the kernel's sock_diag does not answer.
 
 /** One connection; addresses as `ss` prints and takes them: "127.0.0.1:5000", "[::1]:5000". */
 export interface TcpSocket {
@@ -14,14 +14,21 @@ export interface TcpSocket {
   readonly bytesReceived: number;
 }
 
-/** Reads the output of `ss -HOtnei`. What no program holds any more has no inode and is left out. */
-export function parseSockets(output: string): TcpSocket[] {
-  return output.split("\n").flatMap((line) => {
+/**
+ * Reads the output of `ss -HOtnei`. What no program holds any more has no inode and is left out. Null where the
+ * connections were not measured: what sock_diag tells has an `mss:` in every state, and no `bytes_received:` at zero.
+ */
+export function parseSockets(output: string): TcpSocket[] | null {
+  const sockets: TcpSocket[] = [];
+  for (const line of output.split("\n")) {
     const [state, , , local, remote, ...details] = line.trim().split(/\s+/);
     const inode = numberAfter("ino:", details);
-    if (state === undefined || local === undefined || remote === undefined || inode === null) return [];
-    return [{ state, local, remote, inode, bytesReceived: Number(numberAfter("bytes_received:", details) ?? 0) }];
-  });
+    if (state === undefined || local === undefined || remote === undefined || inode === null) continue;
+    if (numberAfter("mss:", details) === null) return null;
+    const bytesReceived = Number(numberAfter("bytes_received:", details) ?? 0);
+    sockets.push({ state, local, remote, inode, bytesReceived });
+  }
+  return sockets;
 }
 
 /** The address and port in the notation of `ss`. */

@@ -2,7 +2,8 @@
 // programs' connections to the same servers are not among them. systeminformation's networkConnections() also
 // knows pids and addresses, but it lists all connections of all programs (netstat, or `ss -p`, which reads every
 // process's descriptors) and not what they received; here the kernel filters by address, and one process is read.
-// Reading another program's descriptors takes CAP_SYS_PTRACE in a sandbox, closing its connections CAP_NET_ADMIN.
+// Measuring takes netlink sockets (AF_NETLINK) in a sandbox, reading another program's descriptors CAP_SYS_PTRACE,
+// closing its connections CAP_NET_ADMIN.
 
 import { execFile } from "node:child_process";
 import { readdir, readlink } from "node:fs/promises";
@@ -22,12 +23,13 @@ export class SocketError extends Error {
 const TIMEOUT_MS = 5000;
 /** sk_diag's message for each connection that it may not close; the exit code is 0 nevertheless (ss.c, show_one_inet_sock). */
 const REFUSED = /Operation not permitted/;
+const NO_NETLINK = /netlink socket/;
 
 /** The connections of `pid` to `servers` ("127.0.0.1:5000", "[::1]:5000"); in another network namespace there are none. */
 export async function findSockets(pid: number, servers: readonly string[], signal: AbortSignal): Promise<HeldSocket[]> {
   if (servers.length === 0) return [];
   const filter = servers.flatMap((server, index) => (index === 0 ? ["dst", server] : ["or", "dst", server]));
-  const sockets = parseSockets((await ss(["-HOtnei", ...filter], signal)).stdout);
+  const { sockets } = await ss(["-HOtnei", ...filter], signal);
   if (sockets.length === 0) return [];
   const fds = await readSocketFds(pid);
   return sockets.flatMap((socket) => {
@@ -41,12 +43,21 @@ export async function findSockets(pid: number, servers: readonly string[], signa
  * CONFIG_INET_DIAG_DESTROY, which `ss` does not tell apart: then it is still there at the next look.
  */
 export async function abortSocket({ local, remote }: TcpSocket, signal: AbortSignal): Promise<boolean> {
-  const { stdout, stderr } = await ss(["-HOtnK", "src", local, "dst", remote], signal);
+  const { sockets, stderr } = await ss(["-HOtneiK", "src", local, "dst", remote], signal);
   if (REFUSED.test(stderr)) throw new SocketError("closing connections is not permitted (CAP_NET_ADMIN)");
-  return stdout.trim() !== "";
+  return sockets.length > 0;
 }
 
-async function ss(args: readonly string[], signal: AbortSignal): Promise<{ stdout: string; stderr: string }> {
+// Without sock_diag `ss` reads /proc/net/tcp and exits with 0: nothing is measured, and nothing closed.
+async function ss(args: readonly string[], signal: AbortSignal): Promise<{ sockets: TcpSocket[]; stderr: string }> {
+  const { stdout, stderr } = await runSs(args, signal);
+  if (NO_NETLINK.test(stderr)) throw new SocketError("looking at connections is not permitted (AF_NETLINK)");
+  const sockets = parseSockets(stdout);
+  if (sockets === null) throw new SocketError("the kernel does not say what connections have received (tcp_diag)");
+  return { sockets, stderr };
+}
+
+async function runSs(args: readonly string[], signal: AbortSignal): Promise<{ stdout: string; stderr: string }> {
   try {
     return await promisify(execFile)("ss", args, { signal, timeout: TIMEOUT_MS });
   } catch (error) {

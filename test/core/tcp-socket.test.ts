@@ -20,6 +20,13 @@ for (const text of ["", "\n", "ESTAB", "Cannot open netlink socket: Permission d
   });
 }
 
+test("parseSockets() takes what ss reads from /proc/net/tcp for not measured", () => {
+  const line =
+    "ESTAB 0      0      127.0.0.1:47754 127.0.0.1:42451 ino:339424 sk:86aca62d rto:0.2 cwnd:10 reordering:0\n";
+  assert.equal(parseSockets(line), null);
+  assert.equal(parseSockets(output + line), null);
+});
+
 test("socketAddress() puts an IPv6 address in brackets", () => {
   assert.equal(socketAddress("10.0.0.1", "5000"), "10.0.0.1:5000");
   assert.equal(socketAddress("2001:db8::1", "443"), "[2001:db8::1]:443");

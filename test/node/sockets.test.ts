@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { endReturning } from "../../src/node/end-returning.ts";
 import { endSocket } from "../../src/node/end-socket.ts";
@@ -107,6 +110,31 @@ test("abortSocket() aborts exactly one of two connections to a server", { skip: 
   assert.equal(await abortSocket(socket, signal), false);
   assert.equal((await ownSockets([connection.address])).length, 1);
   second.destroy();
+});
+
+test("findSockets() and abortSocket() refuse to go by /proc/net/tcp, which says nothing of bytes", {
+  skip,
+}, async (t) => {
+  await using connection = await openConnection();
+  const [socket] = await ownSockets([connection.address]);
+  assert.ok(socket);
+  process.env.PROC_NET_TCP = "/proc/net/tcp"; // then ss does not ask the kernel
+  t.after(() => delete process.env.PROC_NET_TCP);
+  await assert.rejects(ownSockets([connection.address]), SocketError);
+  await assert.rejects(abortSocket(socket, signal), SocketError);
+});
+
+test("findSockets() says that netlink is not permitted, also where there are no connections", { skip }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "mirror-agent-"));
+  const path = process.env.PATH;
+  t.after(async () => {
+    process.env.PATH = path;
+    await rm(folder, { recursive: true });
+  });
+  const said = "Cannot open netlink socket: Address family not supported by protocol";
+  await writeFile(join(folder, "ss"), `#!/bin/sh\necho "${said}" >&2\n`, { mode: 0o755 });
+  process.env.PATH = folder;
+  await assert.rejects(ownSockets(["127.0.0.1:9"]), /AF_NETLINK/);
 });
 
 test("findSockets() stops when it is told to", { skip }, async () => {
