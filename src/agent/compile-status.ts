@@ -3,13 +3,20 @@
 import type { TakeoverPlan } from "../core/containerd-config/plan-takeover.ts";
 import { renderContainerdVersion } from "../core/containerd-config/versions.ts";
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
+import type { Freeing } from "../core/freeing.ts";
 import { distinct, type RouteDecision } from "../core/routes.ts";
 import type { Status, StatusContainerd, StatusCredential, StatusEndpoint, StatusRoute } from "../report/status.ts";
 import type { AgentView } from "./agent-ports.ts";
 import { compileCredential } from "./compile-credential.ts";
 
+interface StatusContext {
+  readonly configPath: string;
+  readonly freeing: Freeing | null;
+  readonly nowMs: number;
+}
+
 /** The status at `nowMs` of a config at `configPath`. */
-export function compileStatus(view: AgentView, { configPath, nowMs }: { configPath: string; nowMs: number }): Status {
+export function compileStatus(view: AgentView, { configPath, freeing, nowMs }: StatusContext): Status {
   const { inForce, rejected, appliedAtMs } = view;
   return {
     schema: 1,
@@ -24,6 +31,7 @@ export function compileStatus(view: AgentView, { configPath, nowMs }: { configPa
     endpoints: endpointsOf(view.decisions).map((endpoint) => compileEndpoint(endpoint, view)),
     routes: view.decisions.map((decision) => compileRoute(decision, view)),
     transitions: view.health.recent.map(({ atMs, ...transition }) => ({ at: iso(atMs), ...transition })),
+    freeing,
   };
 }
 

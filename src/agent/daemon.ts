@@ -8,7 +8,7 @@ import { writeHealth, writeLastGood } from "../node/state.ts";
 import { FileWatch } from "../node/watch.ts";
 import type { Event } from "../report/events.ts";
 import type { Log } from "../report/log.ts";
-import { summarise } from "../report/status.ts";
+import { type Status, summarise } from "../report/status.ts";
 import { Agent } from "./agent.ts";
 import type { AgentPorts, AgentView, Following } from "./agent-ports.ts";
 import { compileStatus } from "./compile-status.ts";
@@ -207,7 +207,7 @@ export class Daemon {
   #publish(view: AgentView): void {
     this.#metrics.see(view);
     this.#pulls.follow(view);
-    const status = compileStatus(view, { configPath: this.#host.paths.config, nowMs: this.#options.nowMs() });
+    const status = this.#compileStatus(view);
     if (this.#status.publish(status)) this.#service.status(summarise(status));
   }
 
@@ -217,8 +217,12 @@ export class Daemon {
   }
 
   #summary(): string {
-    const { config } = this.#host.paths;
-    return summarise(compileStatus(this.#agent.view, { configPath: config, nowMs: this.#options.nowMs() }));
+    return summarise(this.#compileStatus(this.#agent.view));
+  }
+
+  #compileStatus(view: AgentView): Status {
+    const context = { configPath: this.#host.paths.config, freeing: this.#pulls.freeing() };
+    return compileStatus(view, { ...context, nowMs: this.#options.nowMs() });
   }
 
   // With a root it is a containerd for trials, which belongs to no fleet.

@@ -11,7 +11,7 @@ import { compileRoutes } from "../core/routes.ts";
 import { observeCertsDir } from "../node/certs-dir.ts";
 import { readTextIfThere, statIfThere } from "../node/files.ts";
 import { observeHost } from "../node/host-facts.ts";
-import { findAgentPid, mayCloseConnections } from "../node/process-powers.ts";
+import { findAgentPid } from "../node/process-powers.ts";
 import { readPlaces, readTexts } from "../node/read-places.ts";
 import { NOTHING_REMEMBERED, type Remembered } from "../node/restart-memory.ts";
 import type { Status, StatusTransition } from "../report/status.ts";
@@ -96,22 +96,28 @@ async function gatherAgent(
     findAgentPid(`${runDir}/run.lock`),
   ]);
   return {
-    ...readStatus(shown),
+    ...readStatus(shown, { isRunning: pid !== null }),
     stateDir,
     stateDirMode: stat === null ? null : stat.mode & 0o777,
     restartOwed: journal?.step === "owed",
     restartFailed: failed?.because ?? null,
-    mayFree: pid === null ? null : await mayCloseConnections(pid),
   };
 }
 
-function readStatus(text: string | null): Pick<AgentFacts, "statusAtMs" | "falls"> {
+function readStatus(
+  text: string | null,
+  { isRunning }: { isRunning: boolean },
+): Pick<AgentFacts, "statusAtMs" | "falls" | "freeing"> {
   try {
-    const status = JSON.parse(text ?? "null") as Pick<Status, "updatedAt" | "transitions"> | null;
+    const status = JSON.parse(text ?? "null") as Pick<Status, "updatedAt" | "transitions" | "freeing"> | null;
     const atMs = Date.parse(status?.updatedAt ?? "");
-    return { statusAtMs: Number.isNaN(atMs) ? null : atMs, falls: (status?.transitions ?? []).flatMap(readFall) };
+    return {
+      statusAtMs: Number.isNaN(atMs) ? null : atMs,
+      falls: (status?.transitions ?? []).flatMap(readFall),
+      freeing: isRunning ? (status?.freeing ?? null) : null,
+    };
   } catch {
-    return { statusAtMs: null, falls: [] };
+    return { statusAtMs: null, falls: [], freeing: null };
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Endpoint } from "../core/endpoint.ts";
+import type { Freeing } from "../core/freeing.ts";
 import { findHungEndpoints, findTrustedMirrors } from "../core/hung-endpoints.ts";
 import type { MirrorConfig } from "../core/mirror-config.ts";
 import { chooseProxy } from "../core/proxy.ts";
@@ -11,6 +12,7 @@ import { countDescriptors, listDescriptors, listSocketInodes } from "../node/des
 import { endReturning } from "../node/end-returning.ts";
 import { endSocket } from "../node/end-socket.ts";
 import { abortSocket, findSockets } from "../node/sockets.ts";
+import { tryFreeing } from "../node/try-freeing.ts";
 import type { Event } from "../report/events.ts";
 import type { AgentView } from "./agent-ports.ts";
 import { FreePulls } from "./free-pulls.ts";
@@ -34,10 +36,12 @@ export interface PullCare {
   follow(view: AgentView): void;
   /** Whether pulls are seen to hang at an endpoint that is down or in doubt. */
   pullsHang(): boolean;
+  /** What can be done about them here; null until it was tried. */
+  freeing(): Freeing | null;
   close(): Promise<void>;
 }
 
-/** Looks at nothing until it is told what to follow. */
+/** Looks at no connections of others until it is told what to follow. */
 export function openPullCare(context: PullCareContext): PullCare {
   const { host, config, emit } = context;
   const wait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => {}); // rejects when aborted
@@ -55,6 +59,7 @@ export function openPullCare(context: PullCareContext): PullCare {
   const freeing = new FreePulls({ ...shared, ...closing, findSockets, onStuck, emit });
   const onAlarm = context.probeDeepSoon;
   const watching = new PullWatch({ ...shared, findSockets, countDescriptors, listSocketInodes, onAlarm });
+  const trial = openTrial();
   return {
     follow({ decisions, health, inForce }) {
       freeing.follow(findHungEndpoints(decisions, health.of));
@@ -62,7 +67,30 @@ export function openPullCare(context: PullCareContext): PullCare {
       watching.follow({ endpoints: findTrustedMirrors(decisions, health.of), intervalMs });
     },
     pullsHang: () => freeing.hasStalled,
-    close: async () => void (await Promise.all([freeing.close(), watching.close(), hangs.close()])),
+    freeing: () => trial.found,
+    close: async () => void (await Promise.all([freeing.close(), watching.close(), hangs.close(), trial.close()])),
+  };
+}
+
+function openTrial(): { readonly found: Freeing | null; close(): Promise<void> } {
+  const stop = new AbortController();
+  let found: Freeing | null = null;
+  const tried = tryFreeing(stop.signal).then(
+    (freeing) => {
+      found = freeing;
+    },
+    (error: unknown) => {
+      if (!stop.signal.aborted) throw error;
+    },
+  );
+  return {
+    get found() {
+      return found;
+    },
+    close() {
+      stop.abort();
+      return tried;
+    },
   };
 }
 

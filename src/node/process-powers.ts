@@ -6,8 +6,8 @@ import { readFile } from "node:fs/promises";
 // linux/capability.h
 const CAP_SYS_PTRACE = 19n;
 
-/** Whether it may find out whose a connection is, and end it (end-socket.ts); null where it is gone or hidden. */
-export async function mayCloseConnections(pid: number): Promise<boolean | null> {
+/** Whether it may find out whose a connection is; null where it is gone or hidden. */
+export async function maySeeDescriptors(pid: number): Promise<boolean | null> {
   const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1];
   if (digits === undefined) return null;

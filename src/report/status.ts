@@ -2,6 +2,7 @@
 // by monitoring and by people. Keys are only ever added; nothing in it is a secret.
 
 import type { ConfigIssue } from "../core/config-issue.ts";
+import type { Freeing } from "../core/freeing.ts";
 import type { ProbeReason } from "../core/probe-result.ts";
 import type { RecentTransition } from "../core/recent-transitions.ts";
 import { humaniseCount, humaniseList, renderDay } from "./humanise.ts";
@@ -16,6 +17,8 @@ export interface Status {
   readonly routes: readonly StatusRoute[];
   /** The last twenty, the newest first; missing in what an earlier version wrote. */
   readonly transitions?: readonly StatusTransition[];
+  /** How pulls that hang are freed here; null until it was tried, missing in what an earlier version wrote. */
+  readonly freeing?: Freeing | null;
 }
 
 export interface StatusConfig {

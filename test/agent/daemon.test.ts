@@ -78,6 +78,7 @@ test("run fails over, says where pulls go, and back", async () => {
   await node.mirror.become("silent");
   await node.hosts(viaUpstream);
   const down = await agent.untilStatus(({ routes }) => routes[0]?.failedOver === true);
+  assert.ok(down.freeing, "it has tried what it can do for pulls that hang");
   assert.deepEqual([down.endpoints[0]?.state, down.endpoints[0]?.reason], ["down", "response-timeout"]);
   await agent.waitForLine((line) => /is down: response-timeout .*pulls of gcr\.io go to the upstream http/.test(line));
   await node.mirror.become("healthy");

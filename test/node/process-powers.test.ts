@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findAgentPid, mayCloseConnections } from "../../src/node/process-powers.ts";
+import { findAgentPid, maySeeDescriptors } from "../../src/node/process-powers.ts";
 import { startDaemon } from "../lab/daemon.ts";
 import { createWorkspace } from "../lab/workspace.ts";
 
 const NOBODY = 2 ** 22 + 1; // above the largest pid there is
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
-test("mayCloseConnections() tells a service's capabilities from a shell's", { skip }, async () => {
+test("maySeeDescriptors() tells a service's capabilities from a shell's", { skip }, async () => {
   await using workspace = await createWorkspace();
   const start = async (lost: string): Promise<number> => {
     const daemon = await startDaemon(["setpriv", "--bounding-set", lost, "sh", "-c", "echo up; exec sleep 60"]);
@@ -15,10 +15,10 @@ test("mayCloseConnections() tells a service's capabilities from a shell's", { sk
     await daemon.waitForLine((line) => line === "up");
     return daemon.pid;
   };
-  assert.equal(await mayCloseConnections(await start("-sys_boot")), true);
-  assert.equal(await mayCloseConnections(await start("-net_admin")), true);
-  assert.equal(await mayCloseConnections(await start("-sys_ptrace")), false);
-  assert.equal(await mayCloseConnections(NOBODY), null);
+  assert.equal(await maySeeDescriptors(await start("-sys_boot")), true);
+  assert.equal(await maySeeDescriptors(await start("-net_admin")), true);
+  assert.equal(await maySeeDescriptors(await start("-sys_ptrace")), false);
+  assert.equal(await maySeeDescriptors(NOBODY), null);
 });
 
 test("findAgentPid() finds the daemon that runs, and no other program that has its number since", async () => {

@@ -6,6 +6,7 @@ import type { TakeoverPlan } from "../containerd-config/plan-takeover.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { Places } from "../explain/hosts-folder.ts";
 import type { Files } from "../explain/tls-contents.ts";
+import type { Freeing } from "../freeing.ts";
 import type { ProbeResult } from "../probe-result.ts";
 import type { ProxyEnvironment } from "../proxy.ts";
 
@@ -79,8 +80,8 @@ export interface AgentFacts {
   readonly restartOwed: boolean;
   /** A change of containerd's configuration that was taken back. */
   readonly restartFailed: string | null;
-  /** Whether the daemon is permitted to close connections of containerd; null where none runs. */
-  readonly mayFree: boolean | null;
+  /** What the daemon found that it can do about connections that hang; null where none runs, or does not know. */
+  readonly freeing: Freeing | null;
 }
 
 export interface Fall {
@@ -93,8 +94,10 @@ export interface HostFacts {
   readonly system: string;
   readonly disks: readonly DiskFacts[];
   readonly inotify: InotifyFacts | null;
-  /** Whether the kernel can close another program's connection (`ss -K`). */
-  readonly canFreeSockets: boolean | null;
+  /** Of the kernel: "6.1.0-18-amd64". */
+  readonly kernel: string;
+  /** Whether the kernel can abort another program's connection (`ss -K`). */
+  readonly canAbortSockets: boolean | null;
   readonly hasSs: boolean;
   /** Names of running programs. */
   readonly programs: readonly string[];

@@ -1,7 +1,8 @@
 // The host around it: space, inodes, what the kernel allows, who else writes the same files; and the agent itself.
 
+import type { Freeing } from "../freeing.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
-import type { DiskFacts, DoctorFacts } from "./facts.ts";
+import type { DiskFacts, DoctorFacts, HostFacts } from "./facts.ts";
 
 const MIB = 2 ** 20;
 
@@ -55,20 +56,29 @@ function checkInodes({ path, freeInodes, totalInodes }: DiskFacts): Check[] {
   return [share < 0.01 ? fail("inodes", found, mend) : warn("inodes", found, mend)];
 }
 
-/** Whether a pull that hangs can be freed. */
+/** Whether a pull that hangs can be freed: as the running agent found out, or else as far as the kernel tells. */
 export function checkFreeing({ host, agent }: DoctorFacts): Check[] {
   if (!host.hasSs) return [warn("free-pulls", "there is no ss: pulls that hang cannot be found", "install iproute2")];
-  if (host.canFreeSockets === false) {
-    const mend = "use a kernel with CONFIG_INET_DIAG_DESTROY, as distributions have";
-    return [warn("free-pulls", "the kernel cannot close connections of others", mend)];
+  if (agent.freeing !== null) return [checkTried(agent.freeing)];
+  if (canEndSockets(host) || host.canAbortSockets === true) {
+    return [ok("free-pulls", "the kernel can close connections that hang")];
   }
-  if (agent.mayFree === false) {
-    const mend = "see mirror-agent.service.d/free-pulls.conf: CAP_SYS_PTRACE, pidfd_getfd";
-    return [warn("free-pulls", "the agent's sandbox does not let it close connections of containerd", mend)];
-  }
-  const known =
-    host.canFreeSockets === null ? "what the kernel can do is not known" : "the kernel can close connections that hang";
-  return [ok("free-pulls", known)];
+  if (host.canAbortSockets === null) return [ok("free-pulls", "what the kernel can do is not known")];
+  const mend = "use a kernel from 5.6 on, or one with CONFIG_INET_DIAG_DESTROY, as distributions have";
+  return [warn("free-pulls", "the kernel cannot close connections of others", mend)];
+}
+
+function checkTried({ way, problem }: Freeing): Check {
+  if (way === "end") return ok("free-pulls", "the agent can end connections that hang: downloads go on elsewhere");
+  if (way === "abort") return ok("free-pulls", "the agent can abort connections that hang: kubelet pulls again");
+  const mend = "see mirror-agent.service.d/free-pulls.conf: what of it is missing, and what else the kernel offers";
+  return warn("free-pulls", `the agent cannot free pulls that hang: ${problem}`, mend);
+}
+
+/** pidfd_getfd(2) is there from Linux 5.6 on. */
+function canEndSockets({ kernel }: HostFacts): boolean {
+  const [major = 0, minor = 0] = kernel.split(/[.-]/).map(Number);
+  return major > 5 || (major === 5 && minor >= 6);
 }
 
 /** Whether files can be watched. */
