@@ -5,7 +5,7 @@ import { arch } from "node:os";
 import { isUnfit } from "../core/canary.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { EndpointHealth } from "../core/health.ts";
-import type { MirrorConfig } from "../core/mirror-config.ts";
+import type { Mirror, MirrorConfig } from "../core/mirror-config.ts";
 import { type DepthState, decideDepth, demandDeep, FIRST_DEPTH } from "../core/probe-depth.ts";
 import type { Verdict } from "../registry/answer-verdict.ts";
 import { type DeepProbe, probeDeep } from "../registry/deep-probe.ts";
@@ -17,10 +17,17 @@ export interface DeepProbingPorts extends CanariesPorts {
   readonly random: () => number;
 }
 
+/** Deep where it speaks for the mirror: not while nobody can say which images there are. */
+type Finding = Exclude<Verdict, { ok: true }> | { readonly ok: true; readonly isDeep: boolean };
+
 interface Occasion {
   readonly config: MirrorConfig;
   readonly health: EndpointHealth;
 }
+
+/** How long a mirror that answers well waits for a containerd that cannot be asked: as long as one takes to start. */
+const LONGEST_WAIT_MS = 60_000;
+const LONGEST_WAIT_INTERVALS = 12;
 
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
@@ -55,18 +62,34 @@ export class DeepProbing {
 
   /** Fetches an image there; good also where there is none to fetch. Rejects only when the signal is aborted. */
   async probe(
-    { config }: Pick<Occasion, "config">,
+    endpoint: Endpoint,
+    { config, health }: Occasion,
     tools: Pick<DeepProbe, "client" | "auth" | "target">,
     signal: AbortSignal,
-  ): Promise<Verdict> {
-    const mirror = config.mirrors.find(({ endpoint }) => endpoint === tools.target.url);
+  ): Promise<Finding> {
+    const mirror = mirrorAt(endpoint, config);
     const canary = mirror ? await this.#canaries.find(mirror, config, signal) : null;
-    if (!mirror || canary === null) return { ok: true };
+    if (!mirror || canary === null) return { ok: true, isDeep: true };
+    if (canary === "unknown") return { ok: true, isDeep: !this.#canWait(endpoint, { config, health }) };
     const architecture = GO_ARCHITECTURES[arch()] ?? arch();
     const verdict = await probeDeep({ ...tools, canary, architecture }, signal);
-    if (verdict.ok) this.#canaries.learn(mirror, canary, { isHeld: true });
-    if (verdict.ok || !isUnfit(canary, verdict.reason)) return verdict;
-    this.#canaries.learn(mirror, canary, { isHeld: false });
-    return { ok: true };
+    if (!verdict.ok && !isUnfit(canary, verdict.reason)) return verdict;
+    this.#canaries.learn(mirror, canary, { isHeld: verdict.ok });
+    return { ok: true, isDeep: true };
   }
+
+  /** At a boot containerd starts after us: a mirror that was down is not let back in unlooked just because of that. */
+  #canWait(endpoint: Endpoint, { config, health: { state, goodSinceMs } }: Occasion): boolean {
+    const nowMs = this.#ports.nowMs();
+    const longestMs = Math.min(LONGEST_WAIT_MS, LONGEST_WAIT_INTERVALS * config.agent.probe.intervalMs);
+    const isLong = nowMs - (goodSinceMs ?? nowMs) >= longestMs;
+    return state === "down" && !isLong && this.#ports.isServedWithout(endpoint);
+  }
+}
+
+/** An endpoint may be listed several times, each time for other registries. */
+function mirrorAt({ url }: Endpoint, { mirrors }: MirrorConfig): Pick<Mirror, "endpoint" | "hosts" | "probe"> | null {
+  const listed = mirrors.filter(({ endpoint }) => endpoint === url);
+  const [first] = listed;
+  return first ? { ...first, hosts: listed.flatMap(({ hosts }) => hosts) } : null;
 }

@@ -152,7 +152,7 @@ export class Host {
   }
 
   /** The images that this node has. */
-  listImages(config: MirrorConfig, signal: AbortSignal): Promise<readonly NodeImage[]> {
+  listImages(config: MirrorConfig, signal: AbortSignal): Promise<readonly NodeImage[] | null> {
     return listImages(this.pathsOf(config).containerdSocket, signal);
   }
 

@@ -88,9 +88,10 @@ export class Probing {
     const config = this.#inForce?.config;
     if (!answered.ok || !config) return answered;
     if (endpoint.role === "upstream") return { ...answered, isDeep: true };
-    if (!this.#deep.isDue(endpoint, { config, health: this.#ports.healthOf(endpoint) })) return answered;
-    const verdict = await this.#deep.probe({ config }, { client: this.#ports.client, auth, target }, signal);
-    return verdict.ok ? { ...answered, isDeep: true } : { ...answered, ...verdict };
+    const occasion = { config, health: this.#ports.healthOf(endpoint) };
+    if (!this.#deep.isDue(endpoint, occasion)) return answered;
+    const finding = await this.#deep.probe(endpoint, occasion, { client: this.#ports.client, auth, target }, signal);
+    return { ...answered, ...finding };
   }
 
   #probeRoot(target: ProberTarget, { endpoint, auth }: Asked, signal: AbortSignal): Promise<ProbeResult> {

@@ -4,8 +4,8 @@ import type { CriImage } from "./cri.ts";
 
 const TIMEOUT_MS = 2000;
 
-/** None where containerd cannot be asked. Rejects only when the signal is aborted. */
-export async function listImages(socket: string, signal: AbortSignal): Promise<readonly CriImage[]> {
+/** Null where containerd cannot be asked. Rejects only when the signal is aborted. */
+export async function listImages(socket: string, signal: AbortSignal): Promise<readonly CriImage[] | null> {
   const { CriClient, CriError } = await import("./cri.ts");
   const cri = new CriClient(socket);
   try {
@@ -13,7 +13,7 @@ export async function listImages(socket: string, signal: AbortSignal): Promise<r
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof CriError)) throw error;
-    return [];
+    return null;
   } finally {
     cri.close();
   }

@@ -37,7 +37,14 @@ interface Scene {
 }
 
 interface SceneOptions {
-  readonly images?: readonly NodeImage[];
+  /** Null: containerd cannot be asked. */
+  readonly images?: readonly NodeImage[] | null;
+  /** Whether pulls are served elsewhere while the mirror is down. */
+  readonly isServed?: boolean;
+  /** The registries of each entry that lists the mirror. */
+  readonly hosts?: readonly string[];
+  /** The clock that probes go by. */
+  readonly nowMs?: () => number;
   readonly probeImage?: string;
   readonly role?: "mirror" | "upstream";
 }
@@ -56,7 +63,7 @@ class Watcher {
   }
 
   start(
-    { images = [], role = "mirror" }: SceneOptions,
+    { images = [], role = "mirror", isServed = true, nowMs = Date.now }: SceneOptions,
     { config, text }: { config: MirrorConfig; text: string },
   ): Probing {
     const client = new HttpClient();
@@ -69,8 +76,8 @@ class Watcher {
       onProbe: (_, result) => this.#onProbe(result, config),
       proxy: () => NO_PROXY_ENVIRONMENT,
       listImages: async () => images,
-      isServedWithout: () => true,
-      nowMs: Date.now,
+      isServedWithout: () => isServed,
+      nowMs,
     });
     const inForce = { text, config, issues: [], tlsFiles: new Map(), names: [] };
     probing.follow({ inForce, endpoints: [endpoint(this.#mirror.url, { role })] });
@@ -100,7 +107,8 @@ class Watcher {
 async function withScene(options: SceneOptions, use: (scene: Scene) => Promise<void>): Promise<void> {
   await using mirror = await startFaultyServer({ source: { files: filesOf(IMAGE, "team/app", "1.0") } });
   const image = options.probeImage === undefined ? "" : `image: "${options.probeImage}"`;
-  const text = `registryMirrors: [{ endpoint: "${mirror.url}" }]\nagent: { probe: { ${image} } }\n`;
+  const entries = (options.hosts ?? ["gcr.io"]).map((host) => `{ endpoint: "${mirror.url}", hosts: [${host}] }`);
+  const text = `registryMirrors: [${entries.join(", ")}]\nagent: { probe: { ${image} } }\n`;
   const { config } = parseConfig(text);
   assert.ok(config);
   const agent = {
@@ -154,7 +162,46 @@ describe("Probing finds that a mirror serves no images although /v2/ answers", (
   });
 });
 
+describe("Probing, while containerd cannot be asked for its images,", () => {
+  const fallAndHeal = async ({ mirror, next }: Scene, probes: number): Promise<string[]> => {
+    await mirror.become("status-503");
+    assert.equal((await next(4)).at(-1)?.health.state, "down");
+    await mirror.become("healthy");
+    return (await next(probes)).map(({ health }) => health.state);
+  };
+
+  test("does not let a mirror back in that was down", async () => {
+    await withScene({ images: null, nowMs: () => 0 }, async (scene) => {
+      assert.ok((await fallAndHeal(scene, 8)).every((state) => state === "down"));
+    });
+  });
+
+  test("lets it back in where pulls are served nowhere else", async () => {
+    await withScene({ images: null, isServed: false, nowMs: () => 0 }, async (scene) => {
+      assert.equal((await fallAndHeal(scene, 4)).at(-1), "up");
+    });
+  });
+
+  test("lets it back in once it has answered well for long enough", async () => {
+    let nowMs = 0;
+    await withScene({ images: null, nowMs: () => nowMs }, async (scene) => {
+      assert.equal((await fallAndHeal(scene, 4)).at(-1), "down");
+      nowMs = Date.now() + 60_000;
+      assert.equal((await scene.next(3)).at(-1)?.health.state, "up");
+    });
+  });
+});
+
 describe("Probing fetches an image", () => {
+  test("of any registry that an entry of its endpoint names", async () => {
+    await withScene({ images: [ON_NODE], hosts: ["quay.io", "gcr.io"] }, async ({ mirror }) => {
+      assert.ok(mirror.requests.some(({ url }) => url.startsWith("/v2/team/app/manifests/")));
+    });
+    await withScene({ probeImage: "gcr.io/team/app:1.0", hosts: ["quay.io", "gcr.io"] }, async ({ mirror }) => {
+      assert.ok(mirror.requests.some(({ url }) => url === "/v2/team/app/manifests/1.0?ns=gcr.io"));
+    });
+  });
+
   test("in every sixth probe while all is well", async () => {
     await withScene({ images: [ON_NODE] }, async ({ next }) => {
       const places = (await next(18)).flatMap(({ requests }, place) => (requests > 1 ? [place] : []));
