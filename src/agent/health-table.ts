@@ -20,14 +20,17 @@ export class HealthTable {
   #out: KnownHealth["out"];
   #recent: readonly RecentTransition[];
 
-  /** Goes on from what was known. Only "down" is still believed: "up" is a proof that has to be fresh. */
+  /**
+   * Goes on from what was known. Only "down" is still believed: "up" is a proof that has to be fresh, and so is a row
+   * of good probes: nobody looked while the agent did not run.
+   */
   constructor(known: KnownHealth, nowMs: number) {
     this.#startedAtMs = nowMs;
     this.#out = known.out;
     this.#recent = Array.isArray(known.recent) ? known.recent : [];
     for (const [key, health] of Object.entries(known.endpoints)) {
       // What an earlier version did not know is not known.
-      const whole = notAfter({ ...unknownHealth(nowMs), ...health }, nowMs);
+      const whole = notAfter({ ...unknownHealth(nowMs), ...health, streak: 0, goodSinceMs: null }, nowMs);
       this.#health.set(key, health.state === "up" ? { ...whole, state: "unknown", sinceMs: nowMs } : whole);
     }
   }
@@ -99,11 +102,10 @@ export class HealthTable {
 
 // A node may boot with its clock in the past, before anything that is remembered.
 function notAfter(health: EndpointHealth, nowMs: number): EndpointHealth {
-  const { sinceMs, goodSinceMs, recoveredAtMs } = health;
+  const { sinceMs, recoveredAtMs } = health;
   return {
     ...health,
     sinceMs: Math.min(sinceMs, nowMs),
-    goodSinceMs: goodSinceMs === null ? null : Math.min(goodSinceMs, nowMs),
     recoveredAtMs: recoveredAtMs === null ? null : Math.min(recoveredAtMs, nowMs),
   };
 }

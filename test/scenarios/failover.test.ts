@@ -153,6 +153,31 @@ test("Agent does not hand pulls back to a mirror it knew to be down when it is s
   assert.equal(node.hostsToml("gcr.io"), failedOver);
 });
 
+test("Agent holds a mirror down that relapsed, also when it was not running for as long as the hold-down lasts", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  const fall = (): void => {
+    node.probe(agent, MIRROR, "refused");
+    node.probe(agent, UPSTREAM, null);
+    node.probe(agent, MIRROR, "refused");
+  };
+  fall();
+  node.probe(agent, MIRROR, null);
+  node.probe(agent, MIRROR, null);
+  fall();
+  node.probe(agent, MIRROR, null);
+  await agent.pass();
+  node.nowMs += 10 * 60_000;
+  const next = node.start();
+  await next.pass();
+  const state = () => node.view?.health.of({ role: "mirror", url: MIRROR } as never).state;
+  const probeAfter = (ms: number): unknown => {
+    node.nowMs += ms;
+    node.probe(next, MIRROR, null);
+    return state();
+  };
+  assert.deepEqual([0, 5000, 9999, 1].map(probeAfter), ["down", "down", "down", "up"]);
+});
+
 test("Agent tells each change once: the mirror that fell, and its coming back", async () => {
   const { node, agent } = await settled(CONFIG, [MIRROR]);
   node.probe(agent, MIRROR, "refused");
