@@ -40,6 +40,8 @@ export class Probing {
   readonly #prober: Prober;
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
   #inForce: ValidConfig | null = null;
+  /** By endpointKey: what is to be probed on a new connection. */
+  readonly #alarmed = new Set<string>();
 
   constructor(ports: ProbingPorts) {
     this.#ports = ports;
@@ -58,8 +60,9 @@ export class Probing {
     this.#prober.setTargets(inForce ? endpoints.map((endpoint) => this.#target(endpoint, inForce)) : []);
   }
 
-  /** Probes a mirror now, and looks behind /v2/. */
+  /** Probes a mirror now, on a new connection, and looks behind /v2/. */
   probeDeepSoon(endpoint: Endpoint): void {
+    this.#alarmed.add(endpointKey(endpoint));
     this.#deep.demand(endpoint);
     this.#prober.probeSoon(endpointKey(endpoint));
   }
@@ -84,6 +87,7 @@ export class Probing {
   async #probe(target: ProberTarget, signal: AbortSignal): Promise<ProbeResult> {
     const endpoint = this.#endpoint(target.key);
     const auth = this.#ports.authOf(endpoint);
+    this.#openAnew(endpoint);
     const answered = await this.#probeRoot(target, { endpoint, auth }, signal);
     const config = this.#inForce?.config;
     if (!answered.ok || !config) return answered;
@@ -92,6 +96,13 @@ export class Probing {
     if (!this.#deep.isDue(endpoint, occasion)) return answered;
     const finding = await this.#deep.probe(endpoint, occasion, { client: this.#ports.client, auth, target }, signal);
     return { ...answered, ...finding };
+  }
+
+  // A pull opens connections of its own, and what fails for new ones alone is not seen on one that is kept.
+  #openAnew(endpoint: Endpoint): void {
+    const { state, streak } = this.#ports.healthOf(endpoint);
+    const isAlarmed = this.#alarmed.delete(endpointKey(endpoint));
+    if (isAlarmed || state !== "up" || streak > 0) this.#ports.client.endIdle(new URL(endpoint.url));
   }
 
   #probeRoot(target: ProberTarget, { endpoint, auth }: Asked, signal: AbortSignal): Promise<ProbeResult> {

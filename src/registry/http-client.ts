@@ -6,11 +6,11 @@ import { hash } from "node:crypto";
 import { once } from "node:events";
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { LookupFunction, Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { chooseProxy, type ProxyEnvironment } from "../core/proxy.ts";
 import { type ConnectionTools, certificateExpiryOf, openConnection, proxyHeaders, type Route } from "./connection.ts";
+import { ConnectionAgent, openWith } from "./connection-agent.ts";
 import { createSharedLookup } from "./lookup.ts";
-import { Agent, request as httpRequest } from "./node-http.ts";
+import { request as httpRequest } from "./node-http.ts";
 import { readBody } from "./read-body.ts";
 import { explainError, explainTimeout, type Phase, type Received, RequestFailure } from "./request-failure.ts";
 import { TlsContexts, type TlsMaterial } from "./tls-material.ts";
@@ -47,7 +47,6 @@ export interface HttpClientOptions {
 }
 
 const MAX_CONNECTION_AGE_MS = 15_000;
-const IDLE_CONNECTION_MS = 60_000;
 
 export class HttpClient {
   readonly #agent: ConnectionAgent;
@@ -79,6 +78,11 @@ export class HttpClient {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  /** Ends the idle connections to this server, so that the next request opens one, as containerd does. */
+  endIdle({ origin }: URL): void {
+    this.#agent.endIdle(origin);
   }
 
   /** Ends the idle connections; requests in flight are ended by their signals. */
@@ -195,48 +199,4 @@ function fingerprintOf(tls: TlsMaterial): string {
   const found = fingerprints.get(tls) ?? hash("sha256", JSON.stringify(tls));
   fingerprints.set(tls, found);
   return found;
-}
-
-/** As node:http declares it; with an error there is no socket. */
-type Opened = (error: Error | null, socket: Duplex) => void;
-
-interface OpeningOptions {
-  readonly open: () => Promise<Socket>;
-  readonly poolKey: string;
-}
-
-function openWith(open: () => Promise<Socket>) {
-  return (_options: object, opened: Opened): undefined => {
-    open().then(
-      (socket) => opened(null, socket),
-      (error) => (opened as (error: Error) => void)(error),
-    );
-  };
-}
-
-/** node:http's pool, with connections that we open, and that grow old. */
-class ConnectionAgent extends Agent {
-  readonly #maxAgeMs: number;
-  readonly #openedAt = new WeakMap<object, number>();
-
-  constructor(maxAgeMs: number) {
-    super({ keepAlive: true, maxFreeSockets: 1, timeout: IDLE_CONNECTION_MS });
-    this.#maxAgeMs = maxAgeMs;
-  }
-
-  override getName(options?: object): string {
-    return (options as OpeningOptions).poolKey;
-  }
-
-  override createConnection(options: object, opened: Opened): undefined {
-    return openWith((options as OpeningOptions).open)(options, (error, socket) => {
-      if (socket) this.#openedAt.set(socket, performance.now());
-      opened(error, socket);
-    });
-  }
-
-  override keepSocketAlive(socket: Duplex): boolean {
-    const age = performance.now() - (this.#openedAt.get(socket) ?? 0);
-    return age < this.#maxAgeMs && Boolean(super.keepSocketAlive(socket));
-  }
 }

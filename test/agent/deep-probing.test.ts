@@ -210,6 +210,20 @@ describe("Probing fetches an image", () => {
     });
   });
 
+  test("on kept connections while all is well, on new ones while it is not", async () => {
+    await withScene({ images: [ON_NODE] }, async ({ mirror, next }) => {
+      await next(2);
+      const before = mirror.connections;
+      await next(6);
+      assert.equal(mirror.connections, before);
+      await mirror.become("status-503");
+      await next(3);
+      const failing = mirror.connections;
+      await next(4);
+      assert.equal(mirror.connections, failing + 4);
+    });
+  });
+
   test("that is the operator's", async () => {
     await withScene({ probeImage: "team/app:1.0" }, async ({ mirror, next }) => {
       assert.ok(mirror.requests.some(({ url }) => url === "/v2/team/app/manifests/1.0?ns=gcr.io"));

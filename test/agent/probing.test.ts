@@ -1,19 +1,22 @@
 // Probes with credentials, against a registry on loopback: what it means that one is refused.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import type { ValidConfig } from "../../src/agent/agent-ports.ts";
 import { Probing } from "../../src/agent/probing.ts";
 import { parseConfig } from "../../src/core/config/parse-config.ts";
 import { Secret } from "../../src/core/credentials/secret.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
-import { unknownHealth } from "../../src/core/health.ts";
+import { type EndpointHealth, unknownHealth } from "../../src/core/health.ts";
 import type { ProbeResult } from "../../src/core/probe-result.ts";
 import { NO_PROXY_ENVIRONMENT } from "../../src/core/proxy.ts";
 import { EndpointAuth } from "../../src/registry/endpoint-auth.ts";
 import { HttpClient } from "../../src/registry/http-client.ts";
 import { createSend } from "../../src/registry/send.ts";
 import { PLAIN_TLS } from "../../src/registry/tls-material.ts";
+import { endpoint } from "../core/samples.ts";
 import { basicGuard, type Guard, startGuardedRegistry, tokenGuard } from "../lab/guarded-registry.ts";
 import { startTokenServer, type TokenServer } from "../lab/token-server.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
@@ -87,3 +90,75 @@ for (const [name, setting, expected] of ROWS) {
     assert.match(await probe(workspace, setting), expected);
   });
 }
+
+interface KeepingServer extends AsyncDisposable {
+  readonly url: string;
+  connections: number;
+  /** Takes no new connections any more; those that there are go on. */
+  stopListening(): void;
+}
+
+async function startKeepingServer(): Promise<KeepingServer> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    keeping.connections += 1;
+    socket.on("error", () => {}).on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const keeping: KeepingServer = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connections: 0,
+    stopListening: () => void server.close(),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+  return keeping;
+}
+
+/** Probes that are waited for one by one: the interval is an hour. */
+async function startProbes(url: string, healthOf: () => EndpointHealth) {
+  const client = new HttpClient();
+  const send = createSend(client, { tls: PLAIN_TLS, proxy: NO_PROXY_ENVIRONMENT, timeoutMs: 5000 });
+  const auth = new EndpointAuth({ origin: url, send, nowMs: () => 0 });
+  let came = Promise.withResolvers<string>();
+  const probing = new Probing({
+    client,
+    authOf: () => auth,
+    healthOf,
+    onProbe: (_, result) => came.resolve(say(result)),
+    proxy: () => NO_PROXY_ENVIRONMENT,
+    listImages: async () => [],
+    isServedWithout: () => true,
+    nowMs: Date.now,
+  });
+  const text = "agent: { probe: { interval: 1h, timeout: 1s } }";
+  const { config } = parseConfig(text);
+  const mirror = endpoint(url);
+  probing.follow({
+    inForce: { config, text, tlsFiles: new Map(), issues: [], names: [] } as ValidConfig,
+    endpoints: [mirror],
+  });
+  await came.promise;
+  return {
+    probe: async (): Promise<string> => {
+      came = Promise.withResolvers();
+      probing.probeDeepSoon(mirror);
+      return came.promise;
+    },
+    [Symbol.asyncDispose]: () => probing.close(),
+  };
+}
+
+const UP: EndpointHealth = { ...unknownHealth(0), state: "up" };
+
+test("Probing asks on a new connection when a pull begins or stalls, which may fail where a kept one does not", async () => {
+  await using server = await startKeepingServer();
+  await using probes = await startProbes(server.url, () => UP);
+  assert.equal(await probes.probe(), "up");
+  assert.equal(server.connections, 2);
+  server.stopListening();
+  assert.match(await probes.probe(), /^refused: /);
+});
