@@ -8,6 +8,8 @@ import type { ProbeTarget } from "../registry/probe.ts";
 export interface ProberTarget extends ProbeTarget {
   /** See endpointKey(). */
   readonly key: string;
+  /** Of the config: with another one the rounds begin anew, whenever the next probe would have been due. */
+  readonly intervalMs: number;
 }
 
 export interface ProberOptions {

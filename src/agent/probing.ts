@@ -79,6 +79,7 @@ export class Probing {
       tls: tlsMaterialOf(endpoint.tls, tlsFiles),
       authorization: null,
       timeoutMs: config.agent.probe.timeoutMs,
+      intervalMs: config.agent.probe.intervalMs,
       proxy: this.#ports.proxy(),
     };
   }

@@ -9,7 +9,8 @@ const GOOD: ProbeResult = { ok: true, isDeep: false, latencyMs: 1, certificateEx
 
 function targetOf(key: string, changes: Partial<ProberTarget> = {}): ProberTarget {
   const url = `https://${key}`;
-  return { key, url, tls: PLAIN_TLS, authorization: null, timeoutMs: 2000, proxy: NO_PROXY_ENVIRONMENT, ...changes };
+  const rest = { tls: PLAIN_TLS, authorization: null, timeoutMs: 2000, proxy: NO_PROXY_ENVIRONMENT };
+  return { key, url, intervalMs: 5000, ...rest, ...changes };
 }
 
 interface Flight {
@@ -188,4 +189,16 @@ test("Prober.close() ends what is in flight, and no result comes any more", asyn
   assert.equal(started.length, 2);
   assert.deepEqual(results, []);
   assert.throws(() => prober.setTargets([]), /closed/);
+});
+
+test("Prober applies another interval at once, not when the probe of the old one is due", async (context) => {
+  const { prober, started, advance, answer } = rig(context, { delayMs: 3_600_000 });
+  prober.setTargets([targetOf("a", { intervalMs: 3_600_000 })]);
+  await advance(20);
+  await answer();
+  await advance(1000);
+  prober.setTargets([targetOf("a")]);
+  await advance(20);
+  assert.deepEqual(started, ["a 20", "a 1040"]);
+  await prober.close();
 });

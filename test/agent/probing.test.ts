@@ -134,20 +134,22 @@ async function startProbes(url: string, healthOf: () => EndpointHealth) {
     isServedWithout: () => true,
     nowMs: Date.now,
   });
-  const text = "agent: { probe: { interval: 1h, timeout: 1s } }";
-  const { config } = parseConfig(text);
   const mirror = endpoint(url);
-  probing.follow({
-    inForce: { config, text, tlsFiles: new Map(), issues: [], names: [] } as ValidConfig,
-    endpoints: [mirror],
-  });
-  await came.promise;
+  const follow = (interval: string): void => {
+    const text = `agent: { probe: { interval: ${interval}, timeout: 1s } }`;
+    const { config } = parseConfig(text);
+    const inForce = { config, text, tlsFiles: new Map(), issues: [], names: [] } as ValidConfig;
+    probing.follow({ inForce, endpoints: [mirror] });
+  };
+  const after = (start: () => void): Promise<string> => {
+    came = Promise.withResolvers();
+    start();
+    return came.promise;
+  };
+  await after(() => follow("1h"));
   return {
-    probe: async (): Promise<string> => {
-      came = Promise.withResolvers();
-      probing.probeDeepSoon(mirror);
-      return came.promise;
-    },
+    probe: () => after(() => probing.probeDeepSoon(mirror)),
+    follow: (interval: string) => after(() => follow(interval)),
     [Symbol.asyncDispose]: () => probing.close(),
   };
 }
@@ -161,4 +163,10 @@ test("Probing asks on a new connection when a pull begins or stalls, which may f
   assert.equal(server.connections, 2);
   server.stopListening();
   assert.match(await probes.probe(), /^refused: /);
+});
+
+test("Probing goes by another interval at once", { timeout: 10_000 }, async () => {
+  await using server = await startKeepingServer();
+  await using probes = await startProbes(server.url, () => UP);
+  assert.equal(await probes.follow("30m"), "up");
 });
