@@ -1,5 +1,5 @@
 // When a probe has to look behind /v2/, which a registry answers from memory while its storage is dead. A deep
-// probe is three or four requests more, so it is rare while all is well and nobody pulls (core/pull-alarms.ts asks
+// probe is two to four requests more, so it is rare while all is well and nobody pulls (core/pull-alarms.ts asks
 // for more); a mirror that was down comes back by one alone. That last probe is where the nodes of a fleet part: each takes it, and so returns, at another moment.
 
 import { type EndpointHealth, heldDownUntilMs } from "./health.ts";
