@@ -63,11 +63,11 @@ const FAULTS: readonly (readonly [Behaviour, ProbeReason, RegExp])[] = [
   ["redirect-loop", "redirect-loop", /10 redirects$/],
 ];
 
-describe("probeDeep() finds what /v2/ hides", () => {
+describe("probeDeep() finds what /v2/ hides", { concurrency: true }, () => {
   for (const [behaviour, reason, detail] of FAULTS) {
     test(`${behaviour} is ${reason}`, async () => {
       await using mirror = await startMirror(behaviour);
-      const verdict = await probeAt(`${mirror.url}/v2/team`, { timeoutMs: /timeout|stall/.test(reason) ? 300 : 2000 });
+      const verdict = await probeAt(`${mirror.url}/v2/team`, { timeoutMs: /timeout|stall/.test(reason) ? 1000 : 5000 });
       assert.ok(!verdict.ok);
       assert.equal(verdict.reason, reason);
       assert.match(verdict.detail, detail);

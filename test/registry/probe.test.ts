@@ -348,7 +348,7 @@ describe("ProbeClient.probe() keeps connections", () => {
       const start = performance.now();
       abort.abort();
       await assert.rejects(probing, { name: "AbortError" });
-      assert.ok(performance.now() - start < 200);
+      assert.ok(performance.now() - start < 2000, "long before the time limit");
     }
   });
 });

@@ -42,7 +42,7 @@ async function startNode(workspace: Workspace, restart: "on-hang" | "when-needed
 /** Has the node's mirror fall silent with a pull at it; gives how the pull ends. */
 async function hang({ mirror, containerd, agent }: Awaited<ReturnType<typeof startNode>>): Promise<Promise<string>[]> {
   await mirror.become("silent");
-  const pull = containerd.cri.pullImage(IMAGE, { timeoutMs: 110_000 }).then(
+  const pull = containerd.cri.pullImage(IMAGE, { timeoutMs: TEST_MS }).then(
     () => "pulled",
     () => "failed",
   );
@@ -52,7 +52,13 @@ async function hang({ mirror, containerd, agent }: Awaited<ReturnType<typeof sta
 
 const skip = labMissing();
 
-test("run restarts containerd for a pull that hangs and cannot be freed, once, where it may", { skip }, async () => {
+/** Of which the grace takes a minute. */
+const TEST_MS = 200_000;
+
+test("run restarts containerd for a pull that hangs and cannot be freed, once, where it may", {
+  skip,
+  timeout: TEST_MS,
+}, async () => {
   await using workspace = await createWorkspace();
   const [allowed, other] = await Promise.all([startNode(workspace, "on-hang"), startNode(workspace, "when-needed")]);
   const [[pull], [hanging]] = await Promise.all([hang(allowed), hang(other)]);
