@@ -2,6 +2,7 @@
 // then what that leads to by digest. A server that gave no answer at all is not asked again.
 
 import type { Answer, HostAnswers, ImageFacts } from "../core/explain/answers.ts";
+import { isWebPage } from "../core/explain/describe-answer.ts";
 import type { PullMode } from "../core/explain/failure-cost.ts";
 import { type AskedHost, forecastResolve } from "../core/explain/forecast.ts";
 import { contentUrl, manifestUrl, type PullHost } from "../core/explain/pull-hosts.ts";
@@ -58,12 +59,14 @@ export async function askHosts(
   return { asked: begun.asked, image: { digest, layers: read?.kind === "image" ? read.layers : null } };
 }
 
-// What the pull resolves to, or, where it gets nowhere, what anybody says.
+// What the pull resolves to, or, where it gets nowhere, what anybody says. The hash of a web page is nobody's digest.
 function chooseDigest(asked: readonly AskedHost[], { reference, mode }: AskOptions): string | null {
   if (reference.digest !== null) return reference.digest;
   const forecast = forecastResolve(asked, { mode, isDigest: false });
   const by = forecast.kind === "served" ? forecast.by : null;
-  const digests = asked.map(({ answers: { resolve } }) => (isFound(resolve) ? resolve.digest : null));
+  const digests = asked.map(({ answers: { resolve } }) =>
+    isFound(resolve) && !isWebPage(resolve) ? resolve.digest : null,
+  );
   const chosen = by === null ? undefined : digests[by];
   return chosen ?? digests.find((digest) => digest !== null) ?? null;
 }

@@ -81,6 +81,8 @@ export const EXPLAIN_CASES: readonly ExplainCase[] = [
     mirror: "black-hole",
     files: text(({ mirror, upstream }) => `server = "${upstream}"\n[host."${mirror}"]\ndial_timeout = "100ms"\n`),
   },
+  { name: "upstream is a web page", files: own, upstream: "html" },
+  { name: "mirror refuses, upstream is a web page", files: own, mirror: "refused", upstream: "html" },
   { name: "nobody has it", files: own, mirror: "status-404", upstream: "status-404" },
   { name: "both are down", files: own, mirror: "refused", upstream: "status-503" },
   {

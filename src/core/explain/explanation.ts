@@ -4,6 +4,7 @@
 import { formatImageName } from "../image-name.ts";
 import type { ImageReference } from "../image-reference.ts";
 import type { Answer } from "./answers.ts";
+import { isWebPage } from "./describe-answer.ts";
 import { costOfSilence, type PullMode } from "./failure-cost.ts";
 import type { AskedHost, Forecast } from "./forecast.ts";
 import { manifestUrl, type PullHost, type RouteSource } from "./pull-hosts.ts";
@@ -113,5 +114,6 @@ function explainHost({ host, answers }: AskedHost, { reference, credentialOf }: 
 }
 
 function digestOf(answer: Answer): string[] {
-  return answer.kind === "answered" && answer.status < 300 && answer.digest !== null ? [answer.digest] : [];
+  if (answer.kind !== "answered" || answer.status >= 300 || isWebPage(answer)) return [];
+  return answer.digest === null ? [] : [answer.digest];
 }

@@ -4,6 +4,7 @@
 
 import { asksDigestAsBlobAlways, progressTimeoutMs } from "../containerd-config/versions.ts";
 import type { Answer, Answered, HostAnswers, ImageFacts } from "./answers.ts";
+import { isWebPage } from "./describe-answer.ts";
 import { costOf, type PullMode } from "./failure-cost.ts";
 import type { PullHost } from "./pull-hosts.ts";
 
@@ -41,6 +42,12 @@ const PARALLEL_BLOBS = 3;
 export function forecastPull(asked: readonly AskedHost[], options: ForecastOptions): Forecast {
   const resolved = forecastResolve(asked, options);
   if (resolved.kind !== "served") return resolved;
+  const page = asked[resolved.by]?.answers.resolve;
+  // What resolves is taken at its word, and found to be no image once it is fetched: from the first server on again.
+  if (page?.kind === "answered" && isWebPage(page)) {
+    const because = 'the manifest is of the type "text/html"';
+    return { kind: "fails", because, at: resolved.by, delayMs: 2 * resolved.delayMs };
+  }
   const fetched = forecastFetches(asked, options);
   const delayMs = resolved.delayMs + fetched.delayMs;
   return fetched.kind === "served" ? { ...fetched, resolvedBy: resolved.by, delayMs } : { ...fetched, delayMs };
@@ -65,8 +72,6 @@ function forecastFetches(asked: readonly AskedHost[], { mode, image }: ForecastO
     delayMs += step.delayMs;
     if (step.kind !== "served") return { ...step, delayMs };
   }
-  const notAnImage = asked.flatMap(({ answers }) => answers.manifests).find((answer) => isHtml(answer));
-  if (notAnImage) return { kind: "fails", because: 'the manifest is of the type "text/html"', at: null, delayMs };
   const blob = walk(asked, { mode, step: "blob", answerOf: ({ blob }) => blob });
   const waves = 1 + Math.ceil((image?.layers ?? 1) / PARALLEL_BLOBS);
   return { ...blob, delayMs: delayMs + blob.delayMs * waves };
@@ -126,8 +131,4 @@ function judgeRedirect({ status, ms }: Answered, step: PullStep): Verdict {
   return step === "resolve"
     ? { kind: "fails", because: `it answers ${status} without a place to go` }
     : { kind: "next", ms };
-}
-
-function isHtml(answer: Answer): boolean {
-  return answer.kind === "answered" && answer.status < 300 && answer.mediaType === "text/html";
 }

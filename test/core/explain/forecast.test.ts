@@ -155,7 +155,19 @@ const ROWS: readonly Row[] = [
   {
     name: "a page fails the pull",
     first: asked(answers(answered(200, { mediaType: "text/html" }))),
-    expected: { kind: "fails", because: 'the manifest is of the type "text/html"' },
+    expected: { kind: "fails", because: 'the manifest is of the type "text/html"', at: 0 },
+  },
+  {
+    name: "a page at a server that is not asked is no matter",
+    first: GOOD,
+    second: asked(answers(answered(200, { mediaType: "text/html" }))),
+    expected: { kind: "served", by: 0 },
+  },
+  {
+    name: "a page costs the server before it twice: it is resolved, then fetched",
+    first: blackHole,
+    second: asked(answers(answered(200, { mediaType: "text/html" }))),
+    expected: { kind: "fails", at: 1, delayMs: 60_000 },
   },
   {
     name: "blobs may come from another server than the tag",
