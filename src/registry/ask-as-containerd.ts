@@ -1,6 +1,6 @@
 // Asks a server what containerd would ask it, with what containerd would send: the headers of hosts.toml with every
-// request, a token where the server demands one. In one thing it is stricter: no header of a host goes to another
-// origin, while containerd sends some along with redirects.
+// request, a token where the server demands one. In one thing it is stricter: no header or login of a host goes where
+// a redirect leads, while containerd sends some headers along, and shows the host's to a token server named there.
 
 import { hash } from "node:crypto";
 import { type ContainerdVersion, headersReachTokenEndpoint } from "../core/containerd-config/versions.ts";
@@ -92,14 +92,15 @@ export class ContainerdAsker {
   }
 
   async #askAuthorized(question: Question, signal: AbortSignal): Promise<HttpAnswer> {
-    const first = await this.#askFollowing(question, signal);
-    const demanded = first.headers["www-authenticate"];
-    if (first.status !== 401 || demanded === undefined) return first;
+    const { answer, origin } = await this.#askFollowing(question, signal);
+    const demanded = answer.headers["www-authenticate"];
+    if (answer.status !== 401 || demanded === undefined || origin !== new URL(this.#root).origin) return answer;
     this.#authorization = await this.#authorize(demanded, signal);
-    return this.#authorization === null ? first : this.#askFollowing(question, signal);
+    return this.#authorization === null ? answer : (await this.#askFollowing(question, signal)).answer;
   }
 
-  async #askFollowing(question: Question, signal: AbortSignal): Promise<HttpAnswer> {
+  /** The answer at the end of all redirects, and who gave it. */
+  async #askFollowing(question: Question, signal: AbortSignal): Promise<{ answer: HttpAnswer; origin: string }> {
     const { tls, proxy, timeoutMs } = this.#settings;
     const first = question.urlAt(this.#root);
     const endsAt = performance.now() + timeoutMs;
@@ -111,7 +112,7 @@ export class ContainerdAsker {
       const method = question.method === "HEAD" ? { method: question.method } : {};
       const answer = await this.#client.get({ ...request, ...left, ...method }, signal);
       const place = REDIRECTS.has(answer.status) ? URL.parse(answer.headers.location ?? "", url) : null;
-      if (place === null || answer.headers.location === undefined) return answer;
+      if (place === null || answer.headers.location === undefined) return { answer, origin: url.origin };
       url = place;
     }
     throw new RequestFailure("redirect-loop", `still redirected after ${MAX_REDIRECTS} redirects`);

@@ -71,6 +71,18 @@ test("ContainerdAsker sends the headers of hosts.toml to their host, and to no o
   assert.deepEqual([other.seen[0]?.headers.authorization, other.seen[0]?.headers["x-api-key"]], [undefined, undefined]);
 });
 
+for (const demanded of ["Basic", "Bearer"]) {
+  test(`ContainerdAsker shows no credential to a server that it is redirected to and that demands one: ${demanded}`, async () => {
+    await using tokens = await serve((_, response) => response.end('{"token":"t"}'));
+    const challenge = `${demanded} realm="${tokens.url}/token",service="s"`;
+    await using other = await serve((_, response) => response.writeHead(401, { "WWW-Authenticate": challenge }).end());
+    await using mirror = await serve((_, response) => response.writeHead(307, { Location: `${other.url}/x` }).end());
+    const { answer } = await ask(mirror.url, { headers: { Authorization: BASIC }, login: LOGIN });
+    assert.equal(answer.kind === "answered" && answer.status, 401);
+    assert.deepEqual([other.seen.length, other.seen[0]?.headers.authorization, tokens.seen.length], [1, undefined, 0]);
+  });
+}
+
 test("ContainerdAsker answers a Basic challenge with the login of config.toml alone", async () => {
   const guard = (request: IncomingMessage, response: ServerResponse) =>
     request.headers.authorization === BASIC
@@ -118,15 +130,18 @@ test("ContainerdAsker waits for a body that flows, and not for one that stands s
       response.write("x");
     }
   };
-  await using slow = await serve((_, response) => void pieces(response, 8).then(() => response.end()));
+  await using slow = await serve((_, response) => void pieces(response, 10).then(() => response.end()));
   await using still = await serve((_, response) => void pieces(response, 1));
-  const flowing = await ask(slow.url, { method: "GET", timeoutMs: 200 });
-  assert.equal(flowing.answer.kind === "answered" && flowing.answer.bytes, 8);
-  const stalled = await ask(still.url, { method: "GET", timeoutMs: 200 });
-  assert.equal(stalled.answer.kind === "failed" && stalled.answer.reason, "body-stall");
   // Longer than anybody wants to wait for an answer to "explain": four times the limit.
-  await using endless = await serve((_, response) => void pieces(response, 30));
-  const slowest = await ask(endless.url, { method: "GET", timeoutMs: 200 });
+  await using endless = await serve((_, response) => void pieces(response, 60));
+  const limited = { method: "GET", timeoutMs: 400 } as const;
+  const [flowing, stalled, slowest] = await Promise.all([
+    ask(slow.url, limited),
+    ask(still.url, limited),
+    ask(endless.url, limited),
+  ]);
+  assert.equal(flowing.answer.kind === "answered" && flowing.answer.bytes, 10);
+  assert.equal(stalled.answer.kind === "failed" && stalled.answer.reason, "body-stall");
   assert.ok(slowest.answer.kind === "failed");
   assert.equal(slowest.answer.reason, "slow");
   assert.match(slowest.answer.detail, /: \d+ bytes came, the last \d+ ms ago$/);
