@@ -2,6 +2,7 @@
 // ask. Needs neither a running agent nor a valid config of it.
 
 import { convertLegacy } from "../core/containerd-config/convert-legacy.ts";
+import { pullsLocally } from "../core/containerd-config/local-pull.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
 import { type ContainerdVersion, renderContainerdVersion } from "../core/containerd-config/versions.ts";
 import {
@@ -10,7 +11,6 @@ import {
   type Explanation,
   type ExplanationParts,
 } from "../core/explain/explanation.ts";
-import { pullMode } from "../core/explain/failure-cost.ts";
 import { findLogin } from "../core/explain/find-login.ts";
 import { forecastPull } from "../core/explain/forecast.ts";
 import { certsRoots, chooseFolder, folderCandidates } from "../core/explain/hosts-folder.ts";
@@ -51,7 +51,7 @@ export async function explainImage(
   signal: AbortSignal,
 ): Promise<Explanation> {
   const known = describeContainerd(reference, settings.observed);
-  const candidates = folderCandidates(certsRoots(known.containerd.configPath, known.version), reference.registry);
+  const candidates = folderCandidates(certsRoots(known.containerd.configPath, known.mode), reference.registry);
   const folder = chooseFolder(candidates, await readPlaces(candidates));
   if (folder.kind === "fatal") return failBefore(known, NO_ROUTE, folder.because);
   const found = folder.kind === "found" ? folder : null;
@@ -80,13 +80,12 @@ function describeContainerd(reference: ImageReference, observed: ObservedContain
   if (version === null || observed.config === null) {
     throw new NoContainerdError("Cannot explain: no containerd was found; name it with agent.containerd.binary");
   }
-  const { registry, legacy, configPath, configPathFrom } = observed.config;
-  const hasLegacyAuth = legacy.auth.length + legacy.auths.length > 0;
+  const { registry, images, configPath, configPathFrom } = observed.config;
   return {
     reference,
     version,
     hidden: [],
-    mode: pullMode(version, { hasLegacyAuth }),
+    mode: { version, isLocal: pullsLocally(images, version) },
     loginOf: (host) => findLogin(registry, hostOf(host)),
     containerd: {
       version: renderContainerdVersion(version),

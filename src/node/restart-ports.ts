@@ -4,6 +4,8 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { isCertsDir } from "../core/containerd-config/certs-dir.ts";
 import type { AuthChange, FileEdit } from "../core/containerd-config/find-edit.ts";
+import { tableAt } from "../core/containerd-config/legacy-registry.ts";
+import { alwaysPullsLocally } from "../core/containerd-config/local-pull.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
 import {
   isSameValue,
@@ -87,16 +89,15 @@ async function findLoadProblem(
     const before = isThere
       ? await dumpConfig(binary, config.rootPath, options)
       : await dumpCandidate(binary, [], options);
-    const path = dumpedPath(version);
-    if (trial.edit === null) return findMismatch(valueAt(before, path), trial.wanted, version);
+    const registry = ["plugins", imagesPlugin(version), "registry"];
+    if (trial.edit === null) return findMismatch(before, trial.wanted, version);
     const after = await dumpCandidate(binary, editedFiles(observed, trial.edit), options);
-    const mismatch = findMismatch(valueAt(after, path), trial.wanted, version);
+    const mismatch = findMismatch(after, trial.wanted, version);
     if (mismatch !== null) return mismatch;
-    const registry = path.slice(0, -1);
     const wrong = trial.edit.auths.find((change) => !holdsAuth(valueAt(after, registry), change));
     if (wrong) return `containerd itself would not read the credential for "${wrong.host}" as it was written`;
     const changed = [...trial.edit.drops, ...trial.edit.auths.map(({ host }) => ["configs", host, "auth"])];
-    const drops = [["imports"], path, ...changed.map((drop) => [...registry, ...drop])];
+    const drops = [["imports"], [...registry, "config_path"], ...changed.map((drop) => [...registry, ...drop])];
     if (isSameValue(without(before, drops), without(after, drops))) return null;
     return `"${binary}" would read other settings differently after the edit of "${trial.edit.path}"`;
   } catch (error) {
@@ -115,8 +116,11 @@ function without(dump: TomlMap, drops: readonly (readonly string[])[]): TomlMap 
   return drops.reduce((rest, path) => withoutEmptyTables(withValueAt(rest, path, undefined), path), dump);
 }
 
-function findMismatch(dumped: unknown, wanted: string, version: ContainerdVersion): string | null {
-  if (typeof dumped === "string" && isCertsDir(dumped, wanted, version)) return null;
+function findMismatch(dump: TomlMap, wanted: string, version: ContainerdVersion): string | null {
+  const images = tableAt(tableAt(dump, "plugins"), imagesPlugin(version));
+  const dumped = valueAt(images, ["registry", "config_path"]);
+  const isLocal = alwaysPullsLocally(images, version);
+  if (typeof dumped === "string" && isCertsDir(dumped, wanted, { isLocal })) return null;
   return `containerd itself reads config_path as ${JSON.stringify(dumped ?? "")}, not as "${wanted}"`;
 }
 
@@ -126,6 +130,6 @@ function editedFiles({ config }: ObservedContainerd, { path, newText }: FileEdit
   return files.length === 0 ? [{ path, text: newText }] : files;
 }
 
-function dumpedPath(version: ContainerdVersion): readonly string[] {
-  return ["plugins", version.major < 2 ? CRI_V2 : CRI_V3, "registry", "config_path"];
+function imagesPlugin(version: ContainerdVersion): string {
+  return version.major < 2 ? CRI_V2 : CRI_V3;
 }

@@ -25,7 +25,9 @@ async function serve(workspace: Workspace, behaviour: Behaviour): Promise<string
 }
 
 interface Node {
-  /** Below certs.d: what hosts.toml of gcr.io says. */
+  /** A server of this test where it is asked itself. */
+  readonly registry?: string;
+  /** Its hosts.toml. */
   readonly hosts?: string;
   /** Of config.toml, given the folder of hosts.toml. */
   readonly text?: (certsDir: string) => string;
@@ -35,19 +37,49 @@ interface Node {
 
 const usual = (certsDir: string): string => `version = 2\n${R2}config_path = "${certsDir}"\n`;
 
-async function explain(workspace: Workspace, { hosts, text = usual, version = V17, change }: Node) {
+async function explain(
+  workspace: Workspace,
+  { registry = "gcr.io", hosts, text = usual, version = V17, change }: Node,
+) {
   const certsDir = await workspace.folder("certs.d");
-  if (hosts !== undefined) await workspace.file("certs.d/gcr.io/hosts.toml", hosts);
+  if (hosts !== undefined) await workspace.file(`certs.d/${registry}/hosts.toml`, hosts);
   const config = resolveConfig([{ path: "/etc/containerd/config.toml", text: text(certsDir) }], version);
   const running = daemon({ version });
   const client = new HttpClient();
   workspace.onEnd(() => client.close());
   const settings = { client, proxy: NO_PROXY_ENVIRONMENT, architecture: "amd64", timeoutMs: 2000 };
   const node = observed("", { version, config, daemon: running, ...change });
-  const parsed = parseImageReference("gcr.io/app:1");
+  const parsed = parseImageReference(`${registry}/app:1`);
   assert.ok(parsed.ok);
   return explainImage(parsed.reference, { ...settings, observed: node }, new AbortController().signal);
 }
+
+const V21 = { major: 2, minor: 1, patch: 9 };
+
+test("explainImage() looks into the first of several folders on 2.1 where a setting makes it pull as before", async () => {
+  await using workspace = await createWorkspace();
+  const mirror = await serve(workspace, "healthy");
+  const colon = (certsDir: string): string => usual(`${certsDir}:/etc/docker/certs.d`);
+  const node = { registry: new URL(mirror).host, version: V21, hosts: `server = "${mirror}"\n` };
+  assert.equal((await explain(workspace, { ...node, text: colon })).source.kind, "none");
+  const local = (certsDir: string): string =>
+    `${colon(certsDir)}[plugins."io.containerd.cri.v1.images"]\nuse_local_image_pull = true\n`;
+  assert.equal((await explain(workspace, { ...node, text: local })).source.kind, "hosts.toml");
+});
+
+const legacy =
+  (registry: string, mirror: string): (() => string) =>
+  () =>
+    `version = 2\n${R2}mirrors."${registry}".endpoint = ["${mirror}"]\n`;
+
+test("explainImage() knows that mirrors of the old kind on 2.1 are pulled from in the old way, with its time limit", async () => {
+  await using workspace = await createWorkspace();
+  const upstream = await serve(workspace, "healthy");
+  const registry = new URL(upstream).host;
+  const explanation = await explain(workspace, { registry, version: V21, text: legacy(registry, upstream) });
+  assert.equal(explanation.source.kind, "legacy");
+  assert.deepEqual(explanation.silence, { kind: "hangs", cancelledAfterMs: 300_000 });
+});
 
 const statuses = ({ hosts }: Explanation): unknown =>
   hosts.map(({ manifestByDigest }) => manifestByDigest?.kind === "answered" && manifestByDigest.status);

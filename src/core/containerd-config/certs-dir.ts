@@ -1,11 +1,9 @@
 // Which folder `config_path` means to a containerd. It looks for one folder of exactly that name, except where it
-// takes a colon-separated list apart, of which the first that has a registry's folder counts.
-
-import { type ContainerdVersion, honoursColonPath } from "./versions.ts";
+// takes a colon-separated list apart (see pullsLocally), of which the first that has a registry's folder counts.
 
 /** Whether containerd looks into `certsDir` first with this `config_path`. */
-export function isCertsDir(configPath: string, certsDir: string, version: ContainerdVersion): boolean {
-  const first = honoursColonPath(version) ? (configPath.split(":")[0] ?? "") : configPath;
+export function isCertsDir(configPath: string, certsDir: string, { isLocal }: { isLocal: boolean }): boolean {
+  const first = isLocal ? (configPath.split(":")[0] ?? "") : configPath;
   return trimPath(first) === trimPath(certsDir);
 }
 

@@ -1,13 +1,14 @@
 // What is wrong with containerd's configuration as it stands. An error means that containerd would not start with
 // it, or start without the CRI: nothing may be restarted then. A warning is told and left alone.
 
-import { mergedVersion } from "./merge-registry.ts";
+import { tableAt } from "./legacy-registry.ts";
+import { pullsLocally } from "./local-pull.ts";
+import { mergedVersion } from "./merge-images.ts";
 import type { ConfigFile, ConfigProblem, ParsedFile } from "./resolve-config.ts";
 import { scanToml } from "./toml-scan.ts";
 import { isMap, parseToml, type TomlMap, valueAt } from "./toml-text.ts";
 import {
   type ContainerdVersion,
-  honoursColonPath,
   importsReplacePlugins,
   isSupported,
   maxConfigVersion,
@@ -20,7 +21,7 @@ import {
 
 interface Facts {
   readonly parsed: readonly ParsedFile[];
-  readonly registry: TomlMap;
+  readonly images: TomlMap;
   readonly version: ContainerdVersion;
 }
 
@@ -87,9 +88,10 @@ function findHigherDropIn(file: ParsedFile, root: ParsedFile | undefined, versio
   return [{ ...inFile(file, ["version"], `${message}: the CRI settings there are lost`), severity: "warning" }];
 }
 
-function findInWhole(root: string, { registry, version, parsed }: Facts): ConfigProblem[] {
+function findInWhole(root: string, { images, version, parsed }: Facts): ConfigProblem[] {
   if (!isSupported(version))
     return [at(root, `containerd ${renderContainerdVersion(version)} is too old: 1.6 or newer is needed`)];
+  const registry = tableAt(images, "registry");
   const configPath = registry.config_path;
   const file = parsed.findLast((found) => hasRegistry(found));
   if (typeof configPath !== "string" || configPath === "" || !file) return [];
@@ -101,7 +103,7 @@ function findInWhole(root: string, { registry, version, parsed }: Facts): Config
   if (tls && refusesTlsBesideConfigPath(version)) {
     problems.push(at(file.path, "sets registry.configs.*.tls beside config_path: the CRI plugin does not load"));
   }
-  if (configPath.includes(":") && !honoursColonPath(version)) {
+  if (configPath.includes(":") && !pullsLocally(images, version)) {
     const message = `config_path names several folders, which containerd ${renderContainerdVersion(version)} ignores`;
     problems.push({ ...at(file.path, message), severity: "warning" });
   }

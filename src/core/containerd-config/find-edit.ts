@@ -4,7 +4,7 @@
 
 import type { RegistryAuth } from "./edit-auth.ts";
 import { type ConfigPathUndo, createConfigPath, editConfigPath } from "./edit-config-path.ts";
-import { mergedVersion } from "./merge-registry.ts";
+import { mergedVersion } from "./merge-images.ts";
 import { CRI_PLUGINS, type ParsedFile, pluginsOf, type ResolvedConfig, resolveConfig } from "./resolve-config.ts";
 import { isSameValue, type TomlMap, valueAt, withValueAt } from "./toml-text.ts";
 import { type ContainerdVersion, criPlugin, newConfigVersion } from "./versions.ts";

@@ -7,6 +7,7 @@ import { type AuthFingerprints, fingerprintAuth, fingerprintAuths } from "./auth
 import { isCertsDir } from "./certs-dir.ts";
 import { convertLegacy } from "./convert-legacy.ts";
 import { type FileEdit, findConfigPathEdit } from "./find-edit.ts";
+import { alwaysPullsLocally } from "./local-pull.ts";
 import type { ObservedContainerd } from "./observed-containerd.ts";
 import {
   type AuthMemory,
@@ -107,7 +108,8 @@ function findPathEdit(
   config: ResolvedConfig,
   { version, wanted }: { version: ContainerdVersion; wanted: string },
 ): { readonly ok: true; readonly edit: FileEdit | null } | { readonly ok: false; readonly because: string } {
-  if (isCertsDir(config.configPath, wanted, version)) return { ok: true, edit: null };
+  const isLocal = alwaysPullsLocally(config.images, version);
+  if (isCertsDir(config.configPath, wanted, { isLocal })) return { ok: true, edit: null };
   return findConfigPathEdit(config, { version, wanted });
 }
 

@@ -3,8 +3,8 @@
 // changed, the node's own binary is asked for the same answer (`config dump`), so a rule we have wrong stops us.
 
 import { findProblems } from "./config-problems.ts";
-import { findLegacy, type LegacyRegistry } from "./legacy-registry.ts";
-import { mergeRegistry } from "./merge-registry.ts";
+import { findLegacy, type LegacyRegistry, tableAt } from "./legacy-registry.ts";
+import { mergeImages } from "./merge-images.ts";
 import { isMap, parseToml, type TomlMap, valueAt, withValueAt } from "./toml-text.ts";
 import { type ContainerdVersion, CRI_V1, CRI_V2, CRI_V3 } from "./versions.ts";
 
@@ -43,7 +43,9 @@ export interface ResolvedConfig {
   readonly configPath: string;
   /** The file whose value wins; null if none is set. */
   readonly configPathFrom: string | null;
-  /** The CRI's whole registry table as this version merges it. */
+  /** The table of the plugin that pulls images, as this version merges it. */
+  readonly images: TomlMap;
+  /** The whole registry table in it. */
   readonly registry: TomlMap;
   readonly legacy: LegacyRegistry;
   readonly problems: readonly ConfigProblem[];
@@ -54,7 +56,8 @@ export const CRI_PLUGINS = [CRI_V1, CRI_V2, CRI_V3] as const;
 /** Resolves the files of one configuration, root first, in the order of loading; see `findImports`. */
 export function resolveConfig(files: readonly ConfigFile[], version: ContainerdVersion): ResolvedConfig {
   const parsed = parseFiles(files);
-  const registry = mergeRegistry(parsed, version);
+  const images = mergeImages(parsed, version);
+  const registry = tableAt(images, "registry");
   const configPath = stringAt(registry, ["config_path"]);
   return {
     rootPath: files[0]?.path ?? "",
@@ -62,9 +65,10 @@ export function resolveConfig(files: readonly ConfigFile[], version: ContainerdV
     rootExists: (files[0]?.text ?? null) !== null,
     configPath,
     configPathFrom: findWinner(parsed, version),
+    images,
     registry,
     legacy: findLegacy(registry),
-    problems: findProblems(files, { parsed, registry, version }),
+    problems: findProblems(files, { parsed, images, version }),
   };
 }
 
@@ -94,7 +98,7 @@ function findWinner(files: readonly ParsedFile[], version: ContainerdVersion): s
       const path = ["plugins", plugin, "registry", "config_path"];
       if (valueAt(file.value, path) === undefined) continue;
       const marked = files.with(index, { ...file, value: withValueAt(file.value, path, marker) });
-      if (mergeRegistry(marked, version).config_path === marker) return file.path;
+      if (valueAt(mergeImages(marked, version), ["registry", "config_path"]) === marker) return file.path;
     }
   }
   return null;

@@ -50,14 +50,6 @@ export function headersReachTokenEndpoint(version: ContainerdVersion): boolean {
   return isAtLeast(version, 2, 1);
 }
 
-/**
- * Whether a colon-separated `config_path` is taken apart. From 2.1 on pulls go through the transfer service, which
- * looks for one folder with that whole name, finds none and says nothing (v2.1.9:image_pull.go:311).
- */
-export function honoursColonPath(version: ContainerdVersion): boolean {
-  return !isAtLeast(version, 2, 1);
-}
-
 /** The highest `version` of config.toml that this containerd loads (cmd/containerd/server/config). */
 export function maxConfigVersion(version: ContainerdVersion): number {
   if (isAtLeast(version, 2, 3)) return 4;

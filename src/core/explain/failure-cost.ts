@@ -1,12 +1,7 @@
 // What one request to an unhealthy server costs a pull, and whether containerd then asks the next one. Measured on
 // 1.6.20, 1.7.24 and 2.1.9; the other versions are read from their sources.
 
-import {
-  answerTimeoutMs,
-  type ContainerdVersion,
-  progressTimeoutMs,
-  pullsByTransfer,
-} from "../containerd-config/versions.ts";
+import { answerTimeoutMs, type ContainerdVersion, progressTimeoutMs } from "../containerd-config/versions.ts";
 import type { Unanswered } from "./answers.ts";
 
 export type FailureCost =
@@ -19,17 +14,12 @@ export type FailureCost =
 
 export interface PullMode {
   readonly version: ContainerdVersion;
-  /** Through the CRI's own code, as before 2.1, and not through the transfer service. */
+  /** Through the CRI's own code and not through the transfer service: see pullsLocally. */
   readonly isLocal: boolean;
 }
 
 /** Go's limit for a handshake (docker.DefaultHTTPTransport). */
 export const TLS_TIMEOUT_MS = 10_000;
-
-/** How containerd pulls with this version; `registry.configs` and `auths` make newer ones pull in the old way. */
-export function pullMode(version: ContainerdVersion, { hasLegacyAuth }: { hasLegacyAuth: boolean }): PullMode {
-  return { version, isLocal: hasLegacyAuth || !pullsByTransfer(version) };
-}
 
 /** What a server that gave no whole answer costs; `dialTimeoutMs` is the host's. */
 export function costOf(failure: Unanswered, dialTimeoutMs: number, mode: PullMode): FailureCost {

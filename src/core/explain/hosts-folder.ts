@@ -2,7 +2,7 @@
 // config_unix.go, hostPaths): the first that exists, whatever is in it. Nothing is merged, and an empty folder of the
 // registry hides `_default`.
 
-import { type ContainerdVersion, honoursColonPath } from "../containerd-config/versions.ts";
+import type { PullMode } from "./failure-cost.ts";
 
 /** A path as it was found; links are followed. */
 export type ObservedPlace =
@@ -36,9 +36,9 @@ export type ChosenFolder =
   | { readonly kind: "fatal"; readonly because: string };
 
 /** The folders that `config_path` stands for; none when it is not set. */
-export function certsRoots(configPath: string, version: ContainerdVersion): readonly string[] {
+export function certsRoots(configPath: string, { isLocal }: Pick<PullMode, "isLocal">): readonly string[] {
   if (configPath === "") return [];
-  return honoursColonPath(version) ? configPath.split(":").filter((root) => root !== "") : [configPath];
+  return isLocal ? configPath.split(":").filter((root) => root !== "") : [configPath];
 }
 
 /** Where containerd looks, in its order. */

@@ -67,6 +67,14 @@ describe("planTakeover()", () => {
     assert.equal(made.edit?.newText, SET);
   });
 
+  test("planTakeover() leaves a colon path on 2.1 where a setting makes it pull as before, and not where a login does", () => {
+    const version = { major: 2, minor: 1, patch: 9 };
+    const colon = SET.replace("certs.d", "certs.d:/etc/docker/certs.d");
+    const local = '[plugins."io.containerd.cri.v1.images"]\nuse_local_image_pull = true\n';
+    assert.equal(plan(observed(`${colon}${local}`, { version })).kind, "settled");
+    assert.equal(plan(observed(`${colon}configs."m".auth.username = "a"\n`, { version })).kind, "change");
+  });
+
   test("planTakeover() gives the same plan for the same node, and another key for another text", () => {
     assert.deepEqual(plan(observed(UNSET)), plan(observed(UNSET)));
     const [a, b] = [plan(observed(UNSET)), plan(observed(`${UNSET}# x\n`))];

@@ -127,6 +127,12 @@ const PROBLEMS: readonly { name: string; version: string; texts: (string | null)
     texts: [`version = 2\n${R2}config_path = "/x:/y"\n`],
     want: [`warning ${ROOT}:1:1 config_path names several folders, which containerd 2.1.9 ignores`],
   },
+  {
+    name: "a colon path on 2.1 that pulls as before",
+    version: "2.1.9",
+    texts: [`version = 2\n${V2}max_concurrent_downloads = 5\n${R2}config_path = "/x:/y"\n`],
+    want: [],
+  },
   { name: "a colon path on 1.7", version: "1.7.24", texts: [`version = 2\n${R2}config_path = "/x:/y"\n`], want: [] },
   { name: "a byte order mark on 1.7", version: "1.7.24", texts: ["\uFEFFversion = 2\n"], want: [] },
   {

@@ -59,14 +59,6 @@ const FACTS: readonly (readonly [keyof typeof versions, readonly (readonly [stri
     ],
   ],
   [
-    "honoursColonPath",
-    [
-      ["1.6.0", true],
-      ["2.0.11", true],
-      ["2.1.0", false],
-    ],
-  ],
-  [
     "maxConfigVersion",
     [
       ["1.7.34", 2],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pullsByTransfer } from "../../../src/core/containerd-config/versions.ts";
 import type { Answer, HostAnswers } from "../../../src/core/explain/answers.ts";
-import { pullMode } from "../../../src/core/explain/failure-cost.ts";
 import { type AskedHost, type Forecast, forecastPull } from "../../../src/core/explain/forecast.ts";
 import type { PullHost } from "../../../src/core/explain/pull-hosts.ts";
 
@@ -43,7 +43,7 @@ interface Row {
   readonly release?: Release;
   readonly layers?: number;
   readonly isDigest?: boolean;
-  readonly hasLegacyAuth?: boolean;
+  readonly isLocal?: boolean;
   readonly expected: Partial<Forecast>;
 }
 
@@ -110,7 +110,7 @@ const ROWS: readonly Row[] = [
     name: "a silent one hangs 2.1 for five minutes where it pulls in the old way",
     first: silent,
     release: [2, 1, 9],
-    hasLegacyAuth: true,
+    isLocal: true,
     expected: { kind: "hangs", cancelledAfterMs: 300_000 },
   },
   {
@@ -221,12 +221,13 @@ for (const {
   release = [2, 1, 9],
   layers = 1,
   isDigest = false,
-  hasLegacyAuth = false,
+  isLocal,
   expected,
 } of ROWS) {
   test(`forecastPull(): ${name}`, () => {
     const [major, minor, patch] = release;
-    const mode = pullMode({ major, minor, patch }, { hasLegacyAuth });
+    const version = { major, minor, patch };
+    const mode = { version, isLocal: isLocal ?? !pullsByTransfer(version) };
     const forecast = forecastPull([first, second], { mode, isDigest, image: { digest: "sha256:a", layers } });
     assert.deepEqual({ ...forecast, ...expected }, forecast);
   });

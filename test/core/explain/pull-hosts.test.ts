@@ -26,9 +26,9 @@ const place = (hostsToml: FileReading = { kind: "missing" }): ObservedPlace => (
 });
 
 test("certsRoots() takes a list apart where containerd does, and not where it looks for one folder of that name", () => {
-  assert.deepEqual(certsRoots("/a:/b", V20), ["/a", "/b"]);
-  assert.deepEqual(certsRoots("/a:/b", V21), ["/a:/b"]);
-  assert.deepEqual(certsRoots("", V21), []);
+  assert.deepEqual(certsRoots("/a:/b", { isLocal: true }), ["/a", "/b"]);
+  assert.deepEqual(certsRoots("/a:/b", { isLocal: false }), ["/a:/b"]);
+  assert.deepEqual(certsRoots("", { isLocal: true }), []);
 });
 
 test("folderCandidates() are host_port_, host:port and _default, one root after the other", () => {
