@@ -35,6 +35,28 @@ export function convertLegacy(
   return edited.ok ? { ok: true, hostsFiles: renderAll(config.registry), edit: { ...edited.edit, drops } } : edited;
 }
 
+export interface LegacyHosts {
+  /** Of a hosts.toml that means the same. */
+  readonly text: string;
+  /** What that cannot carry; null: nothing. */
+  readonly doubt: string | null;
+}
+
+/** What one registry is read from where config_path is not set, only to be read; null if nothing is set for it. */
+export function readLegacyHosts(registry: TomlMap, name: string): LegacyHosts | null {
+  const mirrors = tableAt(registry, "mirrors");
+  const key = mirrors[name] === undefined && tlsOf(registry, name) === null ? "*" : name;
+  if (key === "*" && mirrors["*"] === undefined) return null;
+  const endpoints = endpointsOf(mirrors, key);
+  const urls = endpoints.filter(isHttpUrl);
+  const servers = [...urls.map((url) => new URL(url).host), name];
+  const own = Object.entries(tableAt(registry, "configs")).filter(([host]) => servers.includes(host));
+  const configs = Object.fromEntries(own);
+  const mirror = mirrors[key] === undefined ? {} : { [key]: mirrors[key] };
+  const doubt = findUnreadable({ mirrors: mirror, configs });
+  return { text: renderOne({ mirrors: { [key]: { endpoint: urls } }, configs }, key), doubt };
+}
+
 function editFile(
   config: ResolvedConfig,
   { version, wanted, drops }: { version: ContainerdVersion; wanted: string; drops: readonly (readonly string[])[] },
@@ -62,10 +84,13 @@ function renderAll(registry: TomlMap): { registry: string; text: string }[] {
   const mirrors = tableAt(registry, "mirrors");
   const named = new Set([...Object.keys(mirrors), ...withOwnTls(registry)]);
   return [...named].map((name) => {
-    const endpoints = endpointsOf(mirrors, name).map((url) => entryOf(url, registry));
-    const text = renderHostsToml({ registry: name, ...split(name, endpoints, registry) });
-    return { registry: name === "*" ? "_default" : name, text: text.replace(/^.*/, HEADER) };
+    return { registry: name === "*" ? "_default" : name, text: renderOne(registry, name).replace(/^.*/, HEADER) };
   });
+}
+
+function renderOne(registry: TomlMap, name: string): string {
+  const endpoints = endpointsOf(tableAt(registry, "mirrors"), name).map((url) => entryOf(url, registry));
+  return renderHostsToml({ registry: name, ...split(name, endpoints, registry) });
 }
 
 /** Servers with tls that are a registry of their own, and not only the endpoint of another. */
@@ -118,9 +143,7 @@ function findUnreadable(registry: TomlMap): string | null {
   for (const [name, mirror] of Object.entries(tableAt(registry, "mirrors"))) {
     const others = isMap(mirror) ? Object.keys(mirror).filter((key) => key !== "endpoint") : [];
     if (others.length > 0) return `registry.mirrors."${name}" holds "${others[0]}", which hosts.toml does not know`;
-    const bad = endpointsOf({ [name]: mirror }, name).find(
-      (url) => !/^https?:\/\/[^/@]+(\/|$)/.test(url) || !URL.canParse(url),
-    );
+    const bad = endpointsOf({ [name]: mirror }, name).find((url) => !isHttpUrl(url));
     if (bad !== undefined) return `registry.mirrors."${name}" has an endpoint that is not an http or https URL`;
   }
   for (const host of Object.keys(tableAt(registry, "configs"))) {
@@ -129,6 +152,10 @@ function findUnreadable(registry: TomlMap): string | null {
     if (relative) return `registry.configs."${host}".tls.${relative[0]} is not an absolute path`;
   }
   return null;
+}
+
+function isHttpUrl(url: string): boolean {
+  return /^https?:\/\/[^/@]+(\/|$)/.test(url) && URL.canParse(url);
 }
 
 function refuse(because: string): Refusal {

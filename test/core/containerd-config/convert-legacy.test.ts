@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { convertLegacy } from "../../../src/core/containerd-config/convert-legacy.ts";
+import { convertLegacy, readLegacyHosts } from "../../../src/core/containerd-config/convert-legacy.ts";
 import { resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
 
 const FIXTURE = join(import.meta.dirname, "../../fixtures/containerd/legacy-mirrors.toml");
@@ -115,4 +115,28 @@ ${R2}  config_path = "${CERTS}"
       assert.deepEqual(convert(...texts), { ok: false, because });
     });
   }
+});
+
+describe("readLegacyHosts()", () => {
+  const read = (text: string, name: string) => {
+    const { registry } = resolveConfig([{ path: "/0.toml", text: `version = 2\n${R2}${text}` }], VERSION);
+    return readLegacyHosts(registry, name);
+  };
+  const both = '  capabilities = ["pull", "resolve"]\n';
+
+  test("readLegacyHosts() gives a registry's own endpoints, or else those for all", () => {
+    const text = 'mirrors."gcr.io".endpoint = ["https://a"]\nmirrors."*".endpoint = ["https://b"]\n';
+    assert.match(read(text, "gcr.io")?.text ?? "", /^\[host\."https:\/\/a"\]$/m);
+    assert.match(read(text, "quay.io")?.text ?? "", new RegExp(`\\[host\\."https://b"\\]\\n${RegExp.escape(both)}$`));
+    assert.equal(read('mirrors."gcr.io".endpoint = ["https://a"]\n', "quay.io"), null);
+  });
+
+  test("readLegacyHosts() does not mind what is wrong elsewhere, and doubts what is wrong here", () => {
+    const text =
+      'mirrors."gcr.io".endpoint = ["https://a", "ftp://b"]\nconfigs."c".tls.ca_file = "relative.pem"\nmirrors."x".endpoint = [""]\n';
+    const found = read(text, "gcr.io");
+    assert.match(found?.doubt ?? "", /"gcr.io" has an endpoint that is not an http or https URL/);
+    assert.match(found?.text ?? "", /https:\/\/a/);
+    assert.equal(read(text.replace(', "ftp://b"', ""), "gcr.io")?.doubt, null);
+  });
 });
