@@ -1,9 +1,11 @@
 // Finds out what a pull of one image would do on this node now: reads what containerd would read, asks whom it would
 // ask. Needs neither a running agent nor a valid config of it.
 
-import { convertLegacy } from "../core/containerd-config/convert-legacy.ts";
+import { readLegacyHosts } from "../core/containerd-config/convert-legacy.ts";
 import { pullsLocally } from "../core/containerd-config/local-pull.ts";
 import type { ObservedContainerd } from "../core/containerd-config/observed-containerd.ts";
+import type { TakeoverMemory } from "../core/containerd-config/plan-takeover.ts";
+import type { TomlMap } from "../core/containerd-config/toml-text.ts";
 import { type ContainerdVersion, renderContainerdVersion } from "../core/containerd-config/versions.ts";
 import {
   compileExplanation,
@@ -14,6 +16,7 @@ import {
 import { findLogin } from "../core/explain/find-login.ts";
 import { forecastPull } from "../core/explain/forecast.ts";
 import { certsRoots, chooseFolder, folderCandidates } from "../core/explain/hosts-folder.ts";
+import { findLoaded } from "../core/explain/loaded-config.ts";
 import { hostOf, type PullHost, type ReadRoute, type RouteOptions, readRoute } from "../core/explain/pull-hosts.ts";
 import { readTls, tlsPaths } from "../core/explain/tls-contents.ts";
 import type { ImageReference } from "../core/image-reference.ts";
@@ -24,6 +27,8 @@ import { askHosts, type HostToAsk } from "../registry/ask-hosts.ts";
 import type { HttpClient } from "../registry/http-client.ts";
 
 export interface ExplainSettings {
+  /** What the agent knows the running containerd to have loaded. */
+  readonly inEffect: TakeoverMemory["inEffect"];
   readonly observed: ObservedContainerd;
   /** containerd's own, or ours where it does not run. */
   readonly proxy: ProxyEnvironment;
@@ -39,8 +44,11 @@ export class NoContainerdError extends Error {
   override readonly name = "NoContainerdError";
 }
 
-type Known = Pick<ExplanationParts, "reference" | "containerd" | "mode" | "hidden"> & {
+type Known = Pick<ExplanationParts, "reference" | "containerd" | "mode" | "hidden" | "doubts"> & {
   readonly version: ContainerdVersion;
+  readonly blocked: string | null;
+  /** The CRI's, of config.toml. */
+  readonly registryTable: TomlMap;
   readonly loginOf: (host: PullHost) => ReturnType<typeof findLogin>;
 };
 
@@ -50,48 +58,51 @@ export async function explainImage(
   settings: ExplainSettings,
   signal: AbortSignal,
 ): Promise<Explanation> {
-  const known = describeContainerd(reference, settings.observed);
+  const known = describeContainerd(reference, settings);
+  if (known.blocked !== null) return failBefore(known, NO_ROUTE, known.blocked);
   const candidates = folderCandidates(certsRoots(known.containerd.configPath, known.mode), reference.registry);
   const folder = chooseFolder(candidates, await readPlaces(candidates));
   if (folder.kind === "fatal") return failBefore(known, NO_ROUTE, folder.because);
   const found = folder.kind === "found" ? folder : null;
   const options = { registry: reference.registry, version: known.version };
-  const route = readLegacyRoute(settings.observed, options) ?? readRoute(found, options);
+  const route = readLegacyRoute(known, options) ?? readRoute(found, options);
   return askRoute({ ...known, hidden: found?.hidden ?? [] }, route, settings, signal);
 }
 
 /** Where config_path is not set: registry.mirrors of config.toml, as the hosts.toml that means the same. */
-function readLegacyRoute({ config }: ObservedContainerd, options: RouteOptions): ReadRoute | null {
-  if (config === null || config.configPath !== "") return null;
-  const converted = convertLegacy(config, { version: options.version, certsDir: "/etc/containerd/certs.d" });
-  if (!converted.ok) return null;
-  const textOf = (name: string) => converted.hostsFiles.find(({ registry }) => registry === name)?.text;
-  const text = textOf(options.registry) ?? textOf("_default");
-  if (text === undefined) return null;
-  const hostsToml = { kind: "text", text } as const;
+function readLegacyRoute({ containerd, registryTable }: Known, options: RouteOptions): ReadRoute | null {
+  const legacy = containerd.configPath === "" ? readLegacyHosts(registryTable, options.registry) : null;
+  if (legacy === null) return null;
+  const hostsToml = { kind: "text", text: legacy.text } as const;
   const route = readRoute({ kind: "found", path: "/", names: [], hostsToml, hidden: [] }, options);
-  return { ...route, source: { kind: "legacy" } };
+  const doubts = legacy.doubt === null ? route.doubts : [...route.doubts, legacy.doubt];
+  return { ...route, source: { kind: "legacy" }, doubts };
 }
 
-const NO_ROUTE: ReadRoute = { hosts: [], source: { kind: "none" }, doubts: [] };
+const NO_ROUTE: ReadRoute = { hosts: [], source: { kind: "unread" }, doubts: [] };
 
-function describeContainerd(reference: ImageReference, observed: ObservedContainerd): Known {
-  const version = observed.daemon?.version ?? observed.version;
-  if (version === null || observed.config === null) {
+function describeContainerd(reference: ImageReference, { observed, inEffect }: ExplainSettings): Known {
+  const { config, daemon } = observed;
+  const version = daemon?.version ?? observed.version;
+  if (version === null || config === null) {
     throw new NoContainerdError("Cannot explain: no containerd was found; name it with agent.containerd.binary");
   }
-  const { registry, images, configPath, configPathFrom } = observed.config;
+  const { configPath, configPathFrom, pending, blocked, doubts } = findLoaded(config, observed, { version, inEffect });
   return {
     reference,
     version,
+    blocked,
+    doubts,
     hidden: [],
-    mode: { version, isLocal: pullsLocally(images, version) },
-    loginOf: (host) => findLogin(registry, hostOf(host)),
+    mode: { version, isLocal: pullsLocally(config.images, version) },
+    registryTable: config.registry,
+    loginOf: (host) => findLogin(config.registry, hostOf(host)),
     containerd: {
       version: renderContainerdVersion(version),
-      isRunning: observed.daemon !== null,
+      isRunning: daemon !== null,
       configPath,
       configPathFrom,
+      pending,
     },
   };
 }
@@ -130,14 +141,13 @@ function failBefore(known: Known, route: ReadRoute, because: string): Explanatio
 }
 
 function compile(known: Known, route: ReadRoute, found: Pick<ExplanationParts, "asked" | "forecast">): Explanation {
-  const { loginOf, version: _, ...rest } = known;
+  const { reference, containerd, mode, hidden, loginOf } = known;
   const credentialOf = (host: PullHost): string =>
     describeCredential(host, { hasLogin: loginOf(host).kind !== "none" });
   return compileExplanation({
-    ...rest,
-    ...found,
+    ...{ reference, containerd, mode, hidden, ...found },
     source: route.source,
-    doubts: route.doubts,
+    doubts: [...known.doubts, ...route.doubts],
     credentialOf,
   });
 }

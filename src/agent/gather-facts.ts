@@ -13,7 +13,7 @@ import { readTextIfThere, statIfThere } from "../node/files.ts";
 import { observeHost } from "../node/host-facts.ts";
 import { findAgentPid } from "../node/process-powers.ts";
 import { readPlaces, readTexts } from "../node/read-places.ts";
-import { NOTHING_REMEMBERED, type Remembered } from "../node/restart-memory.ts";
+import type { Remembered } from "../node/restart-memory.ts";
 import type { Status, StatusTransition } from "../report/status.ts";
 import { askEndpoints } from "./ask-endpoints.ts";
 import { askImages } from "./ask-images.ts";
@@ -21,9 +21,8 @@ import type { NodeView, ObserveOptions } from "./observe-node.ts";
 
 /** Gathers everything; rejects only when the signal is aborted, or this host itself does not answer. */
 export async function gatherFacts(node: NodeView, options: ObserveOptions, signal: AbortSignal): Promise<DoctorFacts> {
-  const { paths, loaded, observed, proxy } = node;
+  const { paths, loaded, observed, proxy, remembered } = node;
   const { config, issues } = loaded;
-  const remembered = await readRemembered(paths.takeoverDir);
   const wish = { certsDir: paths.certsDir, restart: config?.agent.containerd.restart ?? "when-needed" };
   const registries = config === null ? [] : compileRoutes(config).map(({ registry }) => registry);
   const [certs, endpoints, images, agent, host] = await Promise.all([
@@ -74,16 +73,6 @@ function namedBy(
   if (place.kind !== "folder") return [];
   const folder = { ...place, kind: "found", path, hidden: [] } as const;
   return readRoute(folder, { registry: path.slice(path.lastIndexOf("/") + 1), version }).hosts.flatMap(tlsPaths);
-}
-
-// Not through RestartMemory: that makes the folder, and a file that it cannot read is something to tell here.
-async function readRemembered(folder: string): Promise<Remembered> {
-  try {
-    const text = await readTextIfThere(`${folder}/containerd.json`);
-    return text === null ? NOTHING_REMEMBERED : { ...NOTHING_REMEMBERED, ...(JSON.parse(text) as Remembered) };
-  } catch {
-    return { ...NOTHING_REMEMBERED, failed: { key: "", because: `"${folder}/containerd.json" cannot be read` } };
-  }
 }
 
 async function gatherAgent(

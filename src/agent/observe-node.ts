@@ -6,7 +6,9 @@ import type { ObservedContainerd } from "../core/containerd-config/observed-cont
 import { type NodePaths, nodePaths } from "../core/node-paths.ts";
 import { type ProxyEnvironment, readProxyEnvironment } from "../core/proxy.ts";
 import { observeContainerd } from "../node/containerd.ts";
+import { readTextIfThere } from "../node/files.ts";
 import { readProcessEnvironment } from "../node/process-environment.ts";
+import { NOTHING_REMEMBERED, type Remembered } from "../node/restart-memory.ts";
 import { HttpClient } from "../registry/http-client.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 
@@ -14,6 +16,8 @@ export interface NodeView extends AsyncDisposable {
   readonly paths: NodePaths;
   readonly loaded: LoadedConfig;
   readonly observed: ObservedContainerd;
+  readonly remembered: Remembered;
+  readonly inEffect: Remembered["inEffect"];
   /** containerd's own, or ours where it does not run. */
   readonly proxy: ProxyEnvironment;
   readonly client: HttpClient;
@@ -43,15 +47,28 @@ export async function observeNode(options: ObserveOptions, signal: AbortSignal):
   const places = { socket: paths.containerdSocket, binary: settings?.binary ?? null, configPath };
   const observed = await observeContainerd(places, signal);
   const environment = observed.daemon && (await readProcessEnvironment(observed.daemon.pid));
+  const remembered = await readRemembered(paths.takeoverDir);
   const client = new HttpClient();
   return {
     paths,
     loaded,
     observed,
+    remembered,
+    inEffect: remembered.inEffect,
     proxy: readProxyEnvironment(environment ?? env),
     client,
     architecture: GO_ARCHITECTURES[arch()] ?? arch(),
     timeoutMs: TIMEOUT_MS,
     [Symbol.asyncDispose]: async () => client.close(),
   };
+}
+
+// Not through RestartMemory: that makes the folder, and a file that it cannot read is something to tell here.
+async function readRemembered(folder: string): Promise<Remembered> {
+  try {
+    const text = await readTextIfThere(`${folder}/containerd.json`);
+    return text === null ? NOTHING_REMEMBERED : { ...NOTHING_REMEMBERED, ...(JSON.parse(text) as Remembered) };
+  } catch {
+    return { ...NOTHING_REMEMBERED, failed: { key: "", because: `"${folder}/containerd.json" cannot be read` } };
+  }
 }

@@ -13,7 +13,7 @@ export function defineExplain(program: Command, context: CommandContext): void {
     .description("shows whom containerd asks for an image, what each answers, and what a pull would do now")
     .addHelpText(
       "after",
-      "\nExample:\n  mirror-agent explain gcr.io/team/app:1.0\n\nEnds with 0 if a pull would succeed, else with 1.",
+      "\nExample:\n  mirror-agent explain gcr.io/team/app:1.0\n\nEnds with 0 if a pull would succeed now, else with 1;\nalso where it would only after a restart of containerd, which has not loaded its configuration yet.",
     )
     .action((image: string) => explain(image, program.opts<GlobalOptions>(), context));
 }

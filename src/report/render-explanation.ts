@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { describeFault } from "../core/describe-fault.ts";
 import type { Answer } from "../core/explain/answers.ts";
 import { contextOf, describeAnswer, isSlow, isWebPage } from "../core/explain/describe-answer.ts";
-import type { ExplainedHost, Explanation } from "../core/explain/explanation.ts";
+import { type ExplainedHost, type Explanation, explanationExitCode } from "../core/explain/explanation.ts";
 import type { Forecast } from "../core/explain/forecast.ts";
 import type { AgentNote } from "./agent-notes.ts";
 import { escapeControl } from "./escape-control.ts";
@@ -24,11 +24,12 @@ export interface RenderExplanationOptions {
 
 /** The explanation for people; ends with a newline. */
 export function renderExplanation(explanation: Explanation, options: RenderExplanationOptions): string {
-  const { image, hosts, forecast } = explanation;
+  const { image, hosts, containerd } = explanation;
   const paragraphs = [
     [
       line(escapeControl(image), "bold"),
-      line(describeForecast(explanation), forecast.kind === "served" ? "green" : "red"),
+      line(describeForecast(explanation), toneOfForecast(explanation)),
+      ...(containerd.pending === null ? [] : [line(containerd.pending, "yellow")]),
       ...(options.notes ?? []).map((note) => line(describeNote(note, options.nowMs), "yellow")),
     ],
     describeReading(explanation),
@@ -81,8 +82,14 @@ function describeNote(
   return isLeftOut ? [...out, ...flaps].join("; ") : `${endpoint}: ${flaps.join()}`;
 }
 
-/** One sentence: what a pull that begins now does. */
-export function describeForecast({ forecast, hosts }: Explanation): string {
+function toneOfForecast(explanation: Explanation): Colour {
+  if (explanation.forecast.kind !== "served") return "red";
+  return explanationExitCode(explanation) === 0 ? "green" : "yellow";
+}
+
+/** One sentence: what a pull that begins now does, or would do after a restart. */
+export function describeForecast({ forecast, hosts, containerd }: Explanation): string {
+  const pull = containerd.pending === null ? "A pull" : "After a restart of containerd a pull";
   const name = (at: number): string => hosts[at]?.endpoint ?? "?";
   const wait = forecast.delayMs >= 1000 ? `, after ${humaniseDuration(forecast.delayMs)} of waiting for others` : "";
   switch (forecast.kind) {
@@ -90,12 +97,12 @@ export function describeForecast({ forecast, hosts }: Explanation): string {
       const by = name(forecast.by);
       const resolver = name(forecast.resolvedBy);
       const how = resolver === by ? "" : `; its tag is resolved by ${resolver}`;
-      return `A pull would be served by ${by}${how}${wait}`;
+      return `${pull} would be served by ${by}${how}${wait}`;
     }
     case "fails":
-      return `A pull would fail${forecast.at === null ? "" : ` at ${name(forecast.at)}`}: ${escapeControl(forecast.because)}${wait}`;
+      return `${pull} would fail${forecast.at === null ? "" : ` at ${name(forecast.at)}`}: ${escapeControl(forecast.because)}${wait}`;
     case "hangs":
-      return `A pull would hang at ${name(forecast.at)} (${STEPS[forecast.step]}), ${describeEnd(forecast.cancelledAfterMs)}${wait}`;
+      return `${pull} would hang at ${name(forecast.at)} (${STEPS[forecast.step]}), ${describeEnd(forecast.cancelledAfterMs)}${wait}`;
   }
   forecast satisfies never;
   return "";
@@ -115,9 +122,10 @@ function describeEnd(cancelledAfterMs: number | null): string {
 function describeReading({ containerd, registry, source, hidden, doubts }: Explanation): Line[] {
   const { version, isRunning, configPath } = containerd;
   const from = configPath === "" ? "config_path is not set" : `config_path ${configPath}`;
+  const isRead = source.kind !== "unread";
   return [
-    line(`${version}${isRunning ? "" : ", not running"}; ${from}`, null, "containerd  "),
-    line(`${registry} is read from ${describeSource({ source })}`),
+    line(`${version}${isRunning ? "" : ", not running"}${isRead ? `; ${from}` : ""}`, null, "containerd  "),
+    ...(isRead ? [line(`${registry} is read from ${describeSource({ source })}`)] : []),
     ...hidden.map((path) => line(`hides ${path}`, "yellow", "  ")),
     ...doubts.map((doubt) => line(escapeControl(doubt), "yellow", "  ")),
   ];
@@ -135,6 +143,8 @@ function describeSource({ source }: Pick<Explanation, "source">): string {
       return source.isEmpty ? `${source.path}, which has no hosts.toml` : `${source.path}: certificates alone`;
     case "none":
       return "nothing: there is no folder for it and no _default";
+    case "unread":
+      return "";
   }
   source satisfies never;
   return "";

@@ -33,13 +33,14 @@ interface Node {
   readonly text?: (certsDir: string) => string;
   readonly version?: typeof V17;
   readonly change?: Partial<ExplainSettings["observed"]>;
+  readonly inEffect?: ExplainSettings["inEffect"];
 }
 
 const usual = (certsDir: string): string => `version = 2\n${R2}config_path = "${certsDir}"\n`;
 
 async function explain(
   workspace: Workspace,
-  { registry = "gcr.io", hosts, text = usual, version = V17, change }: Node,
+  { registry = "gcr.io", hosts, text = usual, version = V17, change, inEffect = null }: Node,
 ) {
   const certsDir = await workspace.folder("certs.d");
   if (hosts !== undefined) await workspace.file(`certs.d/${registry}/hosts.toml`, hosts);
@@ -47,7 +48,7 @@ async function explain(
   const running = daemon({ version });
   const client = new HttpClient();
   workspace.onEnd(() => client.close());
-  const settings = { client, proxy: NO_PROXY_ENVIRONMENT, architecture: "amd64", timeoutMs: 2000 };
+  const settings = { client, inEffect, proxy: NO_PROXY_ENVIRONMENT, architecture: "amd64", timeoutMs: 2000 };
   const node = observed("", { version, config, daemon: running, ...change });
   const parsed = parseImageReference(`${registry}/app:1`);
   assert.ok(parsed.ok);
@@ -81,6 +82,17 @@ test("explainImage() knows that mirrors of the old kind on 2.1 are pulled from i
   assert.deepEqual(explanation.silence, { kind: "hangs", cancelledAfterMs: 300_000 });
 });
 
+test("explainImage() reads mirrors of the old kind also where they cannot be edited, and says what cannot be told", async () => {
+  await using workspace = await createWorkspace();
+  const upstream = await serve(workspace, "healthy");
+  const registry = new URL(upstream).host;
+  const text = (): string =>
+    `${legacy(registry, upstream)()}configs."other:5000".tls.ca_file = "relative.pem"\nmirrors."${registry}".rewrite = {}\n`;
+  const explanation = await explain(workspace, { registry, text });
+  assert.deepEqual([explanation.source.kind, explanation.forecast.kind], ["legacy", "served"]);
+  assert.match(explanation.doubts.join(), /holds "rewrite"/);
+});
+
 const statuses = ({ hosts }: Explanation): unknown =>
   hosts.map(({ manifestByDigest }) => manifestByDigest?.kind === "answered" && manifestByDigest.status);
 
@@ -99,4 +111,30 @@ test("explainImage() names the server that answers with a web page, and asks the
   const { forecast } = explanation;
   assert.deepEqual([forecast.kind, forecast.kind === "fails" && forecast.at], ["fails", 0]);
   assert.deepEqual(statuses(explanation), [200, 200], "the upstream has the image, under its own digest");
+});
+
+test("explainImage() asks nobody where containerd serves no pulls", async () => {
+  await using workspace = await createWorkspace();
+  const change = { daemon: daemon({ criProblem: "its CRI plugin is not loaded" }) };
+  const explanation = await explain(workspace, { hosts: 'server = "http://127.0.0.1:1"\n', change });
+  assert.deepEqual([explanation.hosts, explanation.source], [[], { kind: "unread" }]);
+  const because = "containerd serves no pulls: its CRI plugin is not loaded";
+  assert.deepEqual(explanation.forecast, { kind: "fails", because, at: null, delayMs: 0 });
+});
+
+test("explainImage() says that what it found holds only after a restart, where config.toml was changed since the last", async () => {
+  await using workspace = await createWorkspace();
+  const hosts = `server = "${await serve(workspace, "healthy")}"\n[host]\n`;
+  const late = await explain(workspace, { hosts, change: { configChangedAtMs: 2000 } });
+  assert.equal(late.forecast.kind, "served");
+  assert.match(late.containerd.pending ?? "", /changed after it was started/);
+});
+
+test("explainImage() looks where the running containerd does, and not where config.toml says since", async () => {
+  await using workspace = await createWorkspace();
+  const hosts = `server = "${await serve(workspace, "healthy")}"\n[host]\n`;
+  const inEffect = { daemon: daemon().identity, configPath: await workspace.folder("certs.d"), auths: {} };
+  const changed = await explain(workspace, { hosts, text: () => usual("/elsewhere"), inEffect });
+  assert.deepEqual([changed.source.kind, changed.containerd.pending], ["hosts.toml", null]);
+  assert.match(changed.doubts.join(), /has not loaded/);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Answer } from "../../src/core/explain/answers.ts";
-import type { ExplainedHost, Explanation } from "../../src/core/explain/explanation.ts";
+import { type ExplainedHost, type Explanation, explanationExitCode } from "../../src/core/explain/explanation.ts";
 import { describeForecast, renderExplanation } from "../../src/report/render-explanation.ts";
 
 const NOW_MS = Date.parse("2026-01-01T00:00:00Z");
@@ -26,7 +26,13 @@ const EXPLANATION: Explanation = {
   schema: 1,
   image: "gcr.io/app:1",
   registry: "gcr.io",
-  containerd: { version: "1.7.24", isRunning: true, configPath: "/c", configPathFrom: "/etc/containerd/config.toml" },
+  containerd: {
+    version: "1.7.24",
+    isRunning: true,
+    configPath: "/c",
+    configPathFrom: "/etc/containerd/config.toml",
+    pending: null,
+  },
   source: { kind: "hosts.toml", path: "/c/gcr.io/hosts.toml" },
   hidden: [],
   doubts: [],
@@ -60,6 +66,24 @@ gcr.io is read from /c/gcr.io/hosts.toml
 With containerd 1.7.24, a server that drops packets costs each request 30 s;
 one that takes requests and never answers hangs the pull until containerd cancels it after 5 m, without asking anybody else
 `,
+  );
+});
+
+test("renderExplanation() says what holds only after a restart, and does not show it as good", () => {
+  const containerd = { ...EXPLANATION.containerd, pending: "its configuration was changed" };
+  const pending = { ...EXPLANATION, containerd };
+  const [, first, second] = renderExplanation(pending, { colour: false, nowMs: NOW_MS }).split("\n");
+  assert.equal(first, "After a restart of containerd a pull would be served by https://gcr.io/v2");
+  assert.equal(second, "its configuration was changed");
+  assert.deepEqual([explanationExitCode(EXPLANATION), explanationExitCode(pending)], [0, 1]);
+});
+
+test("renderExplanation() says nothing of what was not looked at", () => {
+  const forecast = { kind: "fails", because: "containerd serves no pulls", at: null, delayMs: 0 } as const;
+  const unread = { ...EXPLANATION, source: { kind: "unread" }, hosts: [], forecast } as const;
+  assert.equal(
+    renderExplanation(unread, { colour: false, nowMs: NOW_MS }),
+    "gcr.io/app:1\nA pull would fail: containerd serves no pulls\n\ncontainerd  1.7.24\n",
   );
 });
 

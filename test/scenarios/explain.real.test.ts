@@ -102,7 +102,14 @@ async function explain(observed: ObservedContainerd, image: string): Promise<Exp
   assert.ok(parsed.ok, image);
   const { signal } = new AbortController();
   const client = new HttpClient();
-  const settings = { observed, proxy: NO_PROXY_ENVIRONMENT, client, architecture: "amd64", timeoutMs: ASK_TIMEOUT_MS };
+  const settings = {
+    observed,
+    inEffect: null,
+    proxy: NO_PROXY_ENVIRONMENT,
+    client,
+    architecture: "amd64",
+    timeoutMs: ASK_TIMEOUT_MS,
+  };
   return explainImage(parsed.reference, settings, signal).finally(() => client.close());
 }
 

@@ -38,3 +38,11 @@ export interface DaemonUnit {
   /** systemd's: "process", "mixed", "control-group", "none". */
   readonly killMode: string;
 }
+
+/** Whether the daemon runs with something older than what is on disk; false where none runs, or nobody can tell. */
+export function hasChangedSinceStart({
+  daemon,
+  configChangedAtMs,
+}: Pick<ObservedContainerd, "daemon" | "configChangedAtMs">): boolean {
+  return daemon !== null && configChangedAtMs !== null && configChangedAtMs > daemon.startedAtMs;
+}

@@ -7,7 +7,7 @@ import type { ConfigAuth } from "../credentials/strategy.ts";
 import { type AuthFingerprints, authAt, fingerprintAuth, fingerprintAuths } from "./auth-fingerprint.ts";
 import { findAuthEdit, type RegistryAuth } from "./edit-auth.ts";
 import type { AuthChange, FileEdit } from "./find-edit.ts";
-import type { ObservedContainerd } from "./observed-containerd.ts";
+import { hasChangedSinceStart, type ObservedContainerd } from "./observed-containerd.ts";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.ts";
 import { findOurAuths } from "./undo-auths.ts";
 import type { ContainerdVersion } from "./versions.ts";
@@ -70,10 +70,9 @@ export function planAuths(config: ResolvedConfig, { version, wishes, memory, obs
 
 /** The entries, by their fingerprints, that the running daemon has loaded, or that the next would load if none runs. */
 export function loadedAuths(observed: ObservedContainerd, { fingerprintKey, inEffect }: AuthMemory): AuthFingerprints {
-  const { daemon, config, configChangedAtMs } = observed;
+  const { daemon, config } = observed;
   if (daemon !== null && inEffect?.daemon === daemon.identity) return inEffect.auths;
-  const isOlder = daemon === null || configChangedAtMs === null || configChangedAtMs <= daemon.startedAtMs;
-  return isOlder && config !== null ? fingerprintAuths(fingerprintKey, config.registry) : {};
+  return config !== null && !hasChangedSinceStart(observed) ? fingerprintAuths(fingerprintKey, config.registry) : {};
 }
 
 /** In containerd's words. */

@@ -8,7 +8,7 @@ import { isCertsDir } from "./certs-dir.ts";
 import { convertLegacy } from "./convert-legacy.ts";
 import { type FileEdit, findConfigPathEdit } from "./find-edit.ts";
 import { alwaysPullsLocally } from "./local-pull.ts";
-import type { ObservedContainerd } from "./observed-containerd.ts";
+import { hasChangedSinceStart, type ObservedContainerd } from "./observed-containerd.ts";
 import {
   type AuthMemory,
   type AuthPlan,
@@ -194,16 +194,14 @@ interface PathDecision {
   readonly because: string;
 }
 
-function decideForPath(
-  pathEdit: FileEdit | null,
-  { observed: { daemon, config, configChangedAtMs }, wish, memory }: Deciding,
-): PathDecision {
+function decideForPath(pathEdit: FileEdit | null, { observed, wish, memory }: Deciding): PathDecision {
+  const { daemon, config } = observed;
   if (daemon === null) return { needed: false, because: "containerd does not run, and reads it when it starts" };
   const known = memory.inEffect?.daemon === daemon.identity ? memory.inEffect.configPath : null;
   if (pathEdit !== null && pathEdit.drops.length > 0) return { needed: true, because: RELOAD };
   if (known === wish.certsDir) return { needed: false, because: "the running containerd has loaded it" };
   if (pathEdit !== null) return { needed: true, because: RELOAD };
-  if (known === null && (configChangedAtMs === null || configChangedAtMs <= daemon.startedAtMs)) {
+  if (known === null && !hasChangedSinceStart(observed)) {
     return { needed: false, because: "containerd was started after its last change" };
   }
   return { needed: true, because: `"${config?.configPathFrom}" was changed after containerd was started` };

@@ -19,6 +19,8 @@ export interface Explanation {
     readonly isRunning: boolean;
     readonly configPath: string;
     readonly configPathFrom: string | null;
+    /** Why the forecast holds only after a restart of it; null: it holds now. */
+    readonly pending: string | null;
   };
   readonly source: RouteSource;
   /** Folders that exist and are not read because of the one that is; a registry's own routes before _default are no news. */
@@ -80,9 +82,9 @@ export function compileExplanation(parts: ExplanationParts): Explanation {
   };
 }
 
-/** 0 where a pull would succeed, else 1. */
-export function explanationExitCode({ forecast }: Explanation): 0 | 1 {
-  return forecast.kind === "served" ? 0 : 1;
+/** 0 where a pull would succeed now, else 1. */
+export function explanationExitCode({ forecast, containerd }: Explanation): 0 | 1 {
+  return forecast.kind === "served" && containerd.pending === null ? 0 : 1;
 }
 
 /** How a host's credential gets there, in words without the credential. */

@@ -43,7 +43,9 @@ export type RouteSource =
   | { readonly kind: "legacy" }
   /** A folder without hosts.toml: certificates in it are for the registry itself, as with Docker. */
   | { readonly kind: "certificates"; readonly path: string; readonly isEmpty: boolean }
-  | { readonly kind: "none" };
+  | { readonly kind: "none" }
+  /** Pulls fail before it comes to that. */
+  | { readonly kind: "unread" };
 
 export interface RouteOptions {
   readonly registry: string;
