@@ -1,11 +1,10 @@
 // Finds images of this node that no mirror has: with the upstream away they cannot be pulled again. A sample, since
 // each costs some requests at every server.
 
-import type { ImageFinding, ImageTrouble } from "../core/doctor/facts.ts";
-import type { Answer } from "../core/explain/answers.ts";
-import { contextOf, describeAnswer, isSlow, isWebPage } from "../core/explain/describe-answer.ts";
-import type { ExplainedHost } from "../core/explain/explanation.ts";
+import type { ImageFinding } from "../core/doctor/facts.ts";
+import { compileFinding } from "../core/doctor/image-finding.ts";
 import { parseImageReference } from "../core/image-reference.ts";
+import { DEFAULT_REGISTRY, type Route } from "../core/routes.ts";
 import { explainImage } from "./explain-image.ts";
 import type { NodeView, ObserveOptions } from "./observe-node.ts";
 
@@ -14,40 +13,21 @@ const MOST_IMAGES = 10;
 /** Looks for some of the node's images at all servers of their registries. */
 export async function askImages(
   node: NodeView & Pick<ObserveOptions, "nowMs">,
-  registries: readonly string[],
+  routes: readonly Route[],
   signal: AbortSignal,
 ): Promise<ImageFinding[]> {
   const names = await listImages(node, signal);
+  const registries = routes.map(({ registry }) => registry);
   const references = names.flatMap((name) => {
     const parsed = parseImageReference(name);
-    const isOurs = parsed.ok && (registries.includes(parsed.reference.registry) || registries.includes("_default"));
+    const isOurs =
+      parsed.ok && (registries.includes(parsed.reference.registry) || registries.includes(DEFAULT_REGISTRY));
     return isOurs ? [parsed.reference] : [];
   });
   const explained = references.slice(0, MOST_IMAGES).map((reference) => explainImage(reference, node, signal));
-  return (await Promise.all(explained)).map(({ image, hosts }) => ({
-    image,
-    isAtMirror: hosts.slice(0, -1).some(has),
-    isAtUpstream: hosts.slice(-1).some(has),
-    haveMirrorsAnswered: hosts.length > 1 && hosts.slice(0, -1).every(({ manifest }) => manifest?.kind === "answered"),
-    troubles: hosts.slice(0, -1).flatMap((host) => findTroubles(host, node.nowMs())),
-  }));
-}
-
-// Only of a mirror that says that it has the image: who says nothing at all is found by other checks.
-function findTroubles(host: ExplainedHost, nowMs: number): ImageTrouble[] {
-  if (!has(host)) return [];
-  const parts = { manifest: host.manifestByDigest, blob: host.blob };
-  const bad = (["manifest", "blob"] as const).find((part) => isTrouble(parts[part]));
-  const answer = bad === undefined ? null : parts[bad];
-  if (bad === undefined || answer === null) return [];
-  return [{ endpoint: host.endpoint, part: bad, found: describeAnswer(answer, { ...contextOf(host), nowMs }) }];
-}
-
-function isTrouble(answer: Answer | null): boolean {
-  if (answer === null) return false;
-  return (
-    answer.kind === "failed" || answer.status >= 300 || answer.isWrong === true || isWebPage(answer) || isSlow(answer)
-  );
+  const mirrors = routes.flatMap((route) => route.mirrors);
+  const nowMs = node.nowMs();
+  return (await Promise.all(explained)).map((explanation) => compileFinding(explanation, { mirrors, nowMs }));
 }
 
 async function listImages({ observed }: NodeView, signal: AbortSignal): Promise<readonly string[]> {
@@ -63,8 +43,4 @@ async function listImages({ observed }: NodeView, signal: AbortSignal): Promise<
   } finally {
     cri.close();
   }
-}
-
-function has({ manifest }: ExplainedHost): boolean {
-  return manifest?.kind === "answered" && manifest.status < 300;
 }

@@ -24,11 +24,11 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
   const { paths, loaded, observed, proxy, remembered } = node;
   const { config, issues } = loaded;
   const wish = { certsDir: paths.certsDir, restart: config?.agent.containerd.restart ?? "when-needed" };
-  const registries = config === null ? [] : compileRoutes(config).map(({ registry }) => registry);
+  const routes = config === null ? [] : compileRoutes(config);
   const [certs, endpoints, images, agent, host] = await Promise.all([
     gatherCerts(node),
     askEndpoints(node, options, signal),
-    askImages({ ...node, nowMs: options.nowMs }, registries, signal),
+    askImages({ ...node, nowMs: options.nowMs }, routes, signal),
     gatherAgent(paths, remembered),
     observeHost({
       paths: [`${options.root}/var/lib/containerd`, paths.stateDir],
@@ -38,7 +38,12 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
   ]);
   return {
     nowMs: options.nowMs(),
-    config: { path: paths.config, isValid: config !== null, issues, registries },
+    config: {
+      path: paths.config,
+      isValid: config !== null,
+      issues,
+      registries: routes.map(({ registry }) => registry),
+    },
     containerd: observed,
     takeover: config === null ? null : planTakeover(observed, wish, remembered),
     certs,

@@ -10,8 +10,6 @@ import type { DoctorFacts, EndpointFacts } from "./facts.ts";
 
 const DAY_MS = 86_400_000;
 const SOON_MS = 30 * DAY_MS;
-const SKEW_WARN_MS = 30_000;
-const SKEW_FAIL_MS = 300_000;
 
 /** Whether each answers. An upstream that does not is no failure of this node's: the mirrors are there for that. */
 export function checkEndpoints({ endpoints, nowMs }: DoctorFacts): Check[] {
@@ -99,22 +97,6 @@ export function checkCredentials({ endpoints }: DoctorFacts): Check[] {
   return checks.length > 0 || endpoints.length === 0 ? checks : [ok("credential", "no credential is refused")];
 }
 
-/** This node's clock against those of the registries, of which most are right. */
-export function checkClock({ endpoints }: DoctorFacts): Check[] {
-  const ahead = endpoints
-    .flatMap(({ clockAheadMs }) => (clockAheadMs === null ? [] : [clockAheadMs]))
-    .sort((a, b) => a - b);
-  const median = ahead[Math.floor(ahead.length / 2)];
-  if (median === undefined) return [];
-  const seconds = Math.round(Math.abs(median) / 1000);
-  const found = `this node's clock is ${seconds} s ${median > 0 ? "behind" : "ahead of"} the registries'`;
-  const mend = "mend time synchronisation (timedatectl; chronyc tracking)";
-  if (Math.abs(median) >= SKEW_FAIL_MS) return [fail("clock", `${found}: tokens and certificates are refused`, mend)];
-  return Math.abs(median) >= SKEW_WARN_MS
-    ? [warn("clock", found, mend)]
-    : [ok("clock", "this node's clock agrees with the registries'")];
-}
-
 /** Mirrors inside that containerd would ask its proxy for. */
 export function checkProxy({ endpoints, proxy }: DoctorFacts): Check[] {
   if (proxy.httpProxy === "" && proxy.httpsProxy === "") return [ok("proxy", "containerd uses no proxy")];
@@ -134,7 +116,8 @@ export function checkImages({ images }: DoctorFacts): Check[] {
   const asked = images.filter(({ haveMirrorsAnswered }) => haveMirrorsAnswered);
   const missing = asked.filter(({ isAtMirror, isAtUpstream }) => isAtUpstream && !isAtMirror);
   if (missing.length === 0) {
-    return asked.length === 0 ? [] : [ok("images", describeFound(asked.length))];
+    const there = asked.filter(({ isAtMirror }) => isAtMirror);
+    return asked.length === 0 ? [] : [ok("images", describeFound(there.length, asked.length))];
   }
   return missing.map(({ image }) => {
     const mend = `mirror-agent save images --output images.tar ${image}, and push images to the mirror`;
@@ -142,10 +125,13 @@ export function checkImages({ images }: DoctorFacts): Check[] {
   });
 }
 
-function describeFound(count: number): string {
-  return count === 1
+// What nobody has may have been built on this node.
+function describeFound(count: number, of: number): string {
+  if (count < of)
+    return `the mirrors have ${count} of ${of} images that were looked for, and no upstream has the others`;
+  return of === 1
     ? "the mirrors have the image that was looked for"
-    : `the mirrors have all ${count} images that were looked for`;
+    : `the mirrors have all ${of} images that were looked for`;
 }
 
 function isInside({ endpoint }: EndpointFacts): boolean {

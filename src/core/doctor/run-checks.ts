@@ -3,10 +3,10 @@
 
 import { checkCertsDir, checkShadows } from "./certs-checks.ts";
 import type { Check } from "./check.ts";
+import { checkClock } from "./clock-checks.ts";
 import { checkContainerdConfig, checkInEffect, checkKillMode, checkRunning } from "./containerd-checks.ts";
 import {
   checkCertificates,
-  checkClock,
   checkContents,
   checkCredentials,
   checkEndpoints,
