@@ -94,7 +94,7 @@ agent:
   for (const [where, expr] of expressions) {
     const answer = await query(expr);
     assert.equal(answer.status, "success", `${where}: ${answer.error}`);
-    // A reason is seen for the first time, so its rate of change is not known yet.
+    // A reason that is new on a node that is new itself may be an old one.
     if (MAY_BE_EMPTY.test(where) || where.startsWith("Transitions")) continue;
     assert.ok(answer.data.result.length > 0, `"${where}" is empty: ${expr}`);
   }

@@ -12,7 +12,7 @@ import { startFaultyServer } from "../lab/faulty-server.ts";
 import { type Scrape, untilMetrics } from "../lab/metrics.ts";
 import { promtoolBinary, promtoolMissing } from "../lab/parts.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
-import { dashboard, expressions, groupingOf, MONITORING, read, rules, usesOf } from "./monitoring.ts";
+import { dashboard, expressions, groupingOf, MONITORING, read, rules, usesOf, variableQueries } from "./monitoring.ts";
 
 /** What Prometheus adds to every series. */
 const TARGET_LABELS = ["instance", "job"];
@@ -69,7 +69,8 @@ test("alerts and dashboard use names and labels of a real scrape, and promtool f
   for (const label of METRICS.token_expiry_timestamp_seconds.labels) {
     real.get("mirror_agent_token_expiry_timestamp_seconds")?.add(label);
   }
-  for (const [where, expr] of expressions) {
+  assert.equal(variableQueries.length, 1);
+  for (const [where, expr] of [...expressions, ...variableQueries.map((query) => ["variable", query] as const)]) {
     const uses = usesOf(expr);
     assert.ok(uses.length > 0, where);
     for (const { name, labels } of uses) {
@@ -154,6 +155,32 @@ describe("promtool finds nothing wrong with", { skip: promtoolMissing() }, () =>
   test("the alert rules", () => assert.match(promtool("check", "rules", "mirror-agent.rules.yaml"), /SUCCESS/));
 
   test("what they do", () => assert.match(promtool("test", "rules", "mirror-agent.rules.test.yaml"), /SUCCESS/));
+
+  test("what the panels of falls and of failed probes make of the first, which begins at one, and of a node that was not scraped for a while", async () => {
+    await using workspace = await createWorkspace();
+    const own = 'instance="a", job="node", endpoint="https://m", role="mirror"';
+    const panels = [
+      ["Transitions 0", `mirror_agent_endpoint_transitions_total{${own}, to="down", reason="refused"}`, 'to="down", '],
+      ["Probes that failed 0", `mirror_agent_probes_failed_total{${own}, reason="refused"}`, ""],
+    ] as const;
+    const tests = panels.map(([panel, series, label]) => {
+      const at = (time: string, value: number | null) => {
+        const labels = `{endpoint="https://m", ${label}reason="refused"}`;
+        const samples = value === null ? [] : [{ labels, value }];
+        return { expr: expressions.get(panel), eval_time: time, exp_samples: samples };
+      };
+      return {
+        interval: "1m",
+        input_series: [
+          { series: 'mirror_agent_build_info{instance="a", job="node"}', values: "1x59 _x20 1x40" },
+          { series, values: "_x19 1x39 _x20 1x40" },
+        ],
+        promql_expr_test: [at("20m", 1), at("23m", 1), at("30m", null), at("82m", null)],
+      };
+    });
+    const path = await workspace.file("first.yaml", JSON.stringify({ evaluation_interval: "1m", tests }));
+    assert.match(promtool("test", "rules", path), /SUCCESS/);
+  });
 
   test("the expressions of the dashboard", async () => {
     await using workspace = await createWorkspace();

@@ -41,6 +41,11 @@ export const expressions: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
+/** What the dashboard asks for the values of its variables. */
+export const variableQueries: readonly string[] = dashboard.templating.list.flatMap(({ query, type }) =>
+  type === "query" ? [JSON.stringify(query)] : [],
+);
+
 export function read(name: string): string {
   return readFileSync(join(MONITORING, name), "utf8");
 }
