@@ -1,5 +1,6 @@
 // What `mirror-agent status` prints: one screen of 80×24 for an ordinary node, all of it for any other.
 
+import { isStale } from "../core/status-age.ts";
 import { humaniseDuration } from "./humanise.ts";
 import type { Status } from "./status.ts";
 import { renderSections } from "./status-sections.ts";
@@ -8,9 +9,6 @@ import { paint, type TableOptions } from "./table.ts";
 export interface RenderStatusOptions extends TableOptions {
   readonly nowMs: number;
 }
-
-/** After so long without news the agent is most likely not running. */
-const STALE_MS = 60_000;
 
 /** Title and the last two of them: what happened long ago is for `status --watch` and the journal. */
 const TRANSITION_LINES = 3;
@@ -39,6 +37,7 @@ export function describeAge(
   nowMs: number,
   renderDuration = humaniseDuration,
 ): string | null {
-  const ageMs = nowMs - Date.parse(updatedAt);
-  return ageMs < STALE_MS ? null : `This is ${renderDuration(ageMs)} old: mirror-agent is not running, or hangs`;
+  const atMs = Date.parse(updatedAt);
+  if (!isStale(atMs, nowMs)) return null;
+  return `This is ${renderDuration(nowMs - atMs)} old: mirror-agent is not running, or hangs`;
 }

@@ -1,6 +1,7 @@
 // The host around it: space, inodes, what the kernel allows, who else writes the same files; and the agent itself.
 
 import type { Freeing } from "../freeing.ts";
+import { isStale } from "../status-age.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import type { DiskFacts, DoctorFacts, HostFacts } from "./facts.ts";
 
@@ -20,7 +21,7 @@ export function checkConfig({ config }: DoctorFacts): Check[] {
 /** Whether the agent runs, and keeps its secrets to itself. */
 export function checkAgent({ agent, nowMs }: DoctorFacts): Check[] {
   const { statusAtMs, stateDir, stateDirMode } = agent;
-  const isFresh = statusAtMs !== null && nowMs - statusAtMs < 60_000;
+  const isFresh = statusAtMs !== null && !isStale(statusAtMs, nowMs);
   const running = isFresh
     ? ok("agent", "mirror-agent runs")
     : warn(
