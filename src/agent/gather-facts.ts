@@ -2,6 +2,7 @@
 // nothing on this node.
 
 import { planTakeover } from "../core/containerd-config/plan-takeover.ts";
+import { findDataFolder } from "../core/containerd-config/resolve-config.ts";
 import type { AgentFacts, CertsFacts, DoctorFacts } from "../core/doctor/facts.ts";
 import type { Places } from "../core/explain/hosts-folder.ts";
 import { readRoute } from "../core/explain/pull-hosts.ts";
@@ -24,6 +25,7 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
   const { paths, loaded, observed, proxy, remembered } = node;
   const { config, issues } = loaded;
   const wish = { certsDir: paths.certsDir, restart: config?.agent.containerd.restart ?? "when-needed" };
+  const dataFolder = (observed.config && findDataFolder(observed.config)) ?? `${options.root}/var/lib/containerd`;
   const routes = config === null ? [] : compileRoutes(config);
   const [certs, endpoints, images, agent, host] = await Promise.all([
     gatherCerts(node),
@@ -31,7 +33,7 @@ export async function gatherFacts(node: NodeView, options: ObserveOptions, signa
     askImages({ ...node, nowMs: options.nowMs }, routes, signal),
     gatherAgent(paths, remembered),
     observeHost({
-      paths: [`${options.root}/var/lib/containerd`, paths.stateDir],
+      paths: [dataFolder, paths.stateDir],
       root: options.root,
       certsDir: paths.certsDir,
     }),

@@ -27,7 +27,7 @@ export function renderExplanation(explanation: Explanation, options: RenderExpla
   const { image, hosts, containerd } = explanation;
   const paragraphs = [
     [
-      line(escapeControl(image), "bold"),
+      line(image, "bold"),
       line(describeForecast(explanation), toneOfForecast(explanation)),
       ...(containerd.pending === null ? [] : [line(containerd.pending, "yellow")]),
       ...(options.notes ?? []).map((note) => line(describeNote(note, options.nowMs), "yellow")),
@@ -48,8 +48,9 @@ interface Line {
   readonly tone: Colour | null;
 }
 
+// Much of it is from files and answers of others.
 function line(text: string, tone: Colour | null = null, label = ""): Line {
-  return { label, text, tone };
+  return { label, text: escapeControl(text), tone };
 }
 
 function renderLines(
@@ -76,7 +77,7 @@ function describeNote(
       ? ""
       : `: ${describeFault({ reason, detail: detail ?? "" }, { certificateExpiresAtMs: null, nowMs })}`;
   const ago = humaniseDuration(Math.max(0, nowMs - Date.parse(since)));
-  const out = isLeftOut ? [`The agent leaves out ${endpoint}, for ${ago}${escapeControl(why)}`] : [];
+  const out = isLeftOut ? [`The agent leaves out ${endpoint}, for ${ago}${why}`] : [];
   const flaps =
     fallsInLastHour < 3 ? [] : [`it comes and goes: it went down ${fallsInLastHour} times in the last hour`];
   return isLeftOut ? [...out, ...flaps].join("; ") : `${endpoint}: ${flaps.join()}`;
@@ -100,7 +101,7 @@ export function describeForecast({ forecast, hosts, containerd }: Explanation): 
       return `${pull} would be served by ${by}${how}${wait}`;
     }
     case "fails":
-      return `${pull} would fail${forecast.at === null ? "" : ` at ${name(forecast.at)}`}: ${escapeControl(forecast.because)}${wait}`;
+      return `${pull} would fail${forecast.at === null ? "" : ` at ${name(forecast.at)}`}: ${forecast.because}${wait}`;
     case "hangs":
       return `${pull} would hang at ${name(forecast.at)} (${STEPS[forecast.step]}), ${describeEnd(forecast.cancelledAfterMs)}${wait}`;
   }
@@ -127,7 +128,7 @@ function describeReading({ containerd, registry, source, hidden, doubts }: Expla
     line(`${version}${isRunning ? "" : ", not running"}${isRead ? `; ${from}` : ""}`, null, "containerd  "),
     ...(isRead ? [line(`${registry} is read from ${describeSource({ source })}`)] : []),
     ...hidden.map((path) => line(`hides ${path}`, "yellow", "  ")),
-    ...doubts.map((doubt) => line(escapeControl(doubt), "yellow", "  ")),
+    ...doubts.map((doubt) => line(doubt, "yellow", "  ")),
   ];
 }
 
@@ -136,7 +137,7 @@ function describeSource({ source }: Pick<Explanation, "source">): string {
     case "hosts.toml":
       return source.path;
     case "ignored":
-      return `nothing: containerd ignores ${source.path}: ${escapeControl(source.because)}`;
+      return `nothing: containerd ignores ${source.path}: ${source.because}`;
     case "legacy":
       return "registry.mirrors in config.toml";
     case "certificates":
@@ -164,7 +165,7 @@ function describeHost(
   const serves = forecast.kind === "served" && forecast.by === index;
   const title = `${host.endpoint}${ROLES[host.role]}${serves ? "  ← serves the pull" : ""}`;
   const field = (name: string, text: string, tone: Colour | null = null): Line =>
-    line(escapeControl(text), tone, `   ${name.padEnd(12)}`);
+    line(text, tone, `   ${name.padEnd(12)}`);
   const answers = [
     ["HEAD", host.manifest],
     ["manifest", host.manifestByDigest],

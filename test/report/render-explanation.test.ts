@@ -78,6 +78,23 @@ test("renderExplanation() says what holds only after a restart, and does not sho
   assert.deepEqual([explanationExitCode(EXPLANATION), explanationExitCode(pending)], [0, 1]);
 });
 
+test("renderExplanation() spells out what would drive the terminal, wherever it is from", () => {
+  const evil = "a\u001b[31m\nb";
+  const explanation: Explanation = {
+    ...EXPLANATION,
+    ...{ image: evil, registry: evil, doubts: [evil], hidden: [evil] },
+    containerd: { ...EXPLANATION.containerd, configPath: evil, pending: evil },
+    source: { kind: "ignored", path: evil, because: evil },
+    hosts: [{ ...host(evil, { ...REFUSED, detail: evil }), url: evil, credential: evil, capabilities: [evil] }],
+    forecast: { kind: "fails", because: evil, at: 0, delayMs: 0 },
+  };
+  const text = renderExplanation(explanation, { colour: false, nowMs: NOW_MS });
+  assert.ok(!text.includes("\u001b"));
+  const quiet = JSON.parse(JSON.stringify(explanation).replaceAll(JSON.stringify(evil).slice(1, -1), "ab"));
+  const lines = (shown: string): number => shown.split("\n").length;
+  assert.equal(lines(text), lines(renderExplanation(quiet, { colour: false, nowMs: NOW_MS })), "no line is forged");
+});
+
 test("renderExplanation() says nothing of what was not looked at", () => {
   const forecast = { kind: "fails", because: "containerd serves no pulls", at: null, delayMs: 0 } as const;
   const unread = { ...EXPLANATION, source: { kind: "unread" }, hosts: [], forecast } as const;
@@ -93,7 +110,7 @@ for (const [forecast, sentence] of [
     "A pull would be served by https://gcr.io/v2; its tag is resolved by https://m/v2, after 2 m of waiting for others",
   ],
   [{ kind: "fails", because: "no server has it", at: null, delayMs: 0 }, "A pull would fail: no server has it"],
-  [{ kind: "fails", because: "bad\nbytes", at: 0, delayMs: 0 }, "A pull would fail at https://m/v2: bad\\nbytes"],
+  [{ kind: "fails", because: "bad bytes", at: 0, delayMs: 0 }, "A pull would fail at https://m/v2: bad bytes"],
   [
     { kind: "hangs", at: 0, step: "blob", cancelledAfterMs: null, delayMs: 0 },
     "A pull would hang at https://m/v2 (fetching blobs), for ever",

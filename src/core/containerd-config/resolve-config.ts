@@ -72,6 +72,12 @@ export function resolveConfig(files: readonly ConfigFile[], version: ContainerdV
   };
 }
 
+/** Where containerd keeps images, if one of the files says so: the last that does. */
+export function findDataFolder({ files }: Pick<ResolvedConfig, "files">): string | null {
+  const roots = files.map(({ value }) => stringAt(value, ["root"]));
+  return roots.findLast((root) => root !== "") ?? null;
+}
+
 /** The patterns and paths that a file imports, as written; none if it does not parse. */
 export function findImports(text: string): readonly string[] {
   const parsed = parseToml(text);

@@ -25,10 +25,9 @@ export function checkRunning({ containerd }: DoctorFacts): Check[] {
     return [fail("containerd", `${name} runs, but serves no pulls: ${daemon.criProblem}`, mend)];
   }
   const running = ok("containerd", `${name} serves pulls at "${socket}"`);
-  const replaced =
-    daemon.version !== null && renderContainerdVersion(daemon.version) !== renderContainerdVersion(version);
-  if (!replaced) return [running];
-  const found = `"${binary}" is ${renderContainerdVersion(version)}, but an older one runs`;
+  const [there, runs] = [version, daemon.version ?? version].map(renderContainerdVersion);
+  if (there === runs) return [running];
+  const found = `"${binary}" is ${there}, but ${runs} runs`;
   return [running, warn("containerd", found, "restart containerd at a quiet time")];
 }
 
@@ -84,7 +83,7 @@ function checkConfigPath({ takeover, containerd }: Pick<DoctorFacts, "takeover" 
   }
   switch (takeover.kind) {
     case "settled":
-      return [ok("config-path", takeover.because)];
+      return [ok("config-path", `config_path is "${configPath}": ${takeover.because}`)];
     case "refused":
       return [fail("config-path", takeover.because, takeover.mend)];
     case "change": {

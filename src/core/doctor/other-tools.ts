@@ -7,7 +7,8 @@ import type { DoctorFacts } from "./facts.ts";
 interface Tool {
   readonly name: string;
   readonly program: RegExp;
-  readonly trace: RegExp;
+  /** Among the paths that are looked for; null: it is not known to leave any. */
+  readonly trace: RegExp | null;
   /** In a hosts.toml. */
   readonly mark: RegExp;
   /** What it does to the files of others. */
@@ -41,7 +42,7 @@ const TOOLS: readonly Tool[] = [
   {
     name: "bmctl",
     program: /^bmctl$/,
-    trace: /bmctl/,
+    trace: null,
     mark: /^#.*bmctl/im,
     habit: "writes hosts.toml files too",
   },
@@ -55,7 +56,7 @@ export function checkOthers({ host, containerd, certs }: DoctorFacts): Check[] {
   const found = TOOLS.filter(
     ({ program, trace, mark }) =>
       host.programs.some((running) => program.test(running)) ||
-      host.traces.some((path) => trace.test(path)) ||
+      host.traces.some((path) => trace?.test(path)) ||
       texts.some((text) => mark.test(text)),
   );
   const managed = containerd.managedBy;

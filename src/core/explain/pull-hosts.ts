@@ -87,9 +87,9 @@ export function contentUrl(
   return withNamespace(`${root}/${repository}/${kind}/${digest}`, namespace);
 }
 
-/** "mirror.corp:5000": what credentials belong to. */
+/** "mirror.corp:443", as it is written: what credentials belong to (Go's URL.Host keeps a port that says nothing). */
 export function hostOf({ roots: [root] }: PullHost): string {
-  return new URL(root).host;
+  return root.replace(/^[a-z]+:\/\/([^/]*).*$/s, "$1");
 }
 
 const NO_SETTINGS: HostSettings = {

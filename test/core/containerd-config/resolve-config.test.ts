@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { findConfigPathEdit } from "../../../src/core/containerd-config/find-edit.ts";
-import { resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
+import { findDataFolder, resolveConfig } from "../../../src/core/containerd-config/resolve-config.ts";
 import { parseContainerdVersion } from "../../../src/core/containerd-config/versions.ts";
 import { MERGES, R1, R2, R3, V2 } from "./merge-cases.ts";
 
@@ -148,6 +148,13 @@ const PROBLEMS: readonly { name: string; version: string; texts: (string | null)
     want: [`error ${ROOT}:1:1 containerd 1.5.18 is too old: 1.6 or newer is needed`],
   },
 ];
+
+test("findDataFolder() is the last that is set", () => {
+  const texts = ['version = 2\nroot = "/data"\n', 'version = 2\nroot = ""\n'];
+  assert.equal(findDataFolder(resolve("1.7.24", ...texts)), "/data");
+  assert.equal(findDataFolder(resolve("1.7.24", ...texts, 'root = "/other"\n')), "/other");
+  assert.equal(findDataFolder(resolve("1.7.24", "version = 2\n")), null);
+});
 
 describe("resolveConfig() reports", () => {
   for (const { name, version, texts, want } of PROBLEMS) {

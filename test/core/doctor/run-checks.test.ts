@@ -114,6 +114,12 @@ test("runChecks() takes an agent for one that runs that renews its status once a
   assert.ok(checks.some(({ id, state }) => id === "agent" && state === "ok"));
 });
 
+test("runChecks() says which config_path is loaded", () => {
+  const takeover = { kind: "settled", because: "the running containerd has loaded it" } as const;
+  const check = runChecks({ ...WELL, takeover }).find(({ id }) => id === "config-path");
+  assert.equal(check?.found, 'config_path is "/c": the running containerd has loaded it');
+});
+
 test("runChecks() does not say that the mirrors have what nobody has", () => {
   const images = [finding("gcr.io/app:1", true), finding("gcr.io/app:2", false)];
   const checks = runChecks({ ...WELL, images }).filter(({ id }) => id === "images");
@@ -203,7 +209,13 @@ const ROWS: readonly (readonly [string, Partial<DoctorFacts>, Check["state"], st
     "containerd",
     /serves no pulls: unknown service/,
   ],
-  ["another program on disk", daemon({ version: { ...VERSION, patch: 1 } }), "warn", "containerd", /an older one runs/],
+  [
+    "another program on disk",
+    daemon({ version: { ...VERSION, patch: 1 } }),
+    "warn",
+    "containerd",
+    /is 1\.7\.24, but 1\.7\.1 runs/,
+  ],
   [
     "a unit that ends containers",
     daemon({ unit: { name: "containerd.service", killMode: "mixed" } }),

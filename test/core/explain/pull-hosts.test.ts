@@ -8,7 +8,7 @@ import {
   folderCandidates,
   type ObservedPlace,
 } from "../../../src/core/explain/hosts-folder.ts";
-import { contentUrl, manifestUrl, readRoute } from "../../../src/core/explain/pull-hosts.ts";
+import { contentUrl, hostOf, manifestUrl, readRoute } from "../../../src/core/explain/pull-hosts.ts";
 import { parseImageReference } from "../../../src/core/image-reference.ts";
 
 const V16 = { major: 1, minor: 6, patch: 20 };
@@ -135,4 +135,10 @@ test("manifestUrl() and contentUrl() name the registry to every server but the r
   assert.deepEqual(urls, ["https://m/v2/team/app/manifests/1?ns=r.io%3A5000", "https://r.io:5000/v2/app/manifests/1"]);
   const content = { repository: "app", kind: "blobs", digest: "sha256:0" } as const;
   assert.equal(contentUrl(itself, itself.roots[0], content).href, "https://r.io:5000/v2/app/blobs/sha256:0");
+});
+
+test("hostOf() keeps a port as it is written: registry.configs has it so", () => {
+  const text = '[host."https://m:443"]\n[host."http://n:80/v2/team"]\noverride_path = true\n';
+  const { hosts } = readRoute(folder(text), { registry: "gcr.io", version: V21 });
+  assert.deepEqual(hosts.map(hostOf), ["m:443", "n:80", "gcr.io"]);
 });
