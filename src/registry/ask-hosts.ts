@@ -6,7 +6,7 @@ import { isWebPage } from "../core/explain/describe-answer.ts";
 import type { PullMode } from "../core/explain/failure-cost.ts";
 import { type AskedHost, forecastResolve } from "../core/explain/forecast.ts";
 import { contentUrl, manifestUrl, type PullHost } from "../core/explain/pull-hosts.ts";
-import { type ContentDescriptor, readManifest } from "../core/explain/read-manifest.ts";
+import { type ContentDescriptor, type ReadManifest, readManifest } from "../core/explain/read-manifest.ts";
 import type { ImageReference } from "../core/image-reference.ts";
 import { type ContainerdAsker, digestOf, type Question, type Reply } from "./ask-as-containerd.ts";
 
@@ -56,7 +56,13 @@ export async function askHosts(
     read = body === null ? null : readManifest(body, options.architecture);
   }
   if (read?.kind === "image") await begun.askBlob(read.smallest, signal);
-  return { asked: begun.asked, image: { digest, layers: read?.kind === "image" ? read.layers : null } };
+  const layers = read?.kind === "image" ? read.layers : null;
+  return { asked: begun.asked, image: { digest, layers, problem: findProblem(read, options) } };
+}
+
+function findProblem(read: ReadManifest | null, { architecture }: AskOptions): string | null {
+  if (read?.kind === "index" && read.child === null) return `its index has no image for linux/${architecture}`;
+  return read === null || read.kind === "image" ? null : "its manifest is not that of an image";
 }
 
 // What the pull resolves to, or, where it gets nowhere, what anybody says. The hash of a web page is nobody's digest.

@@ -3,13 +3,17 @@
 import type { ContainerdVersion } from "../containerd-config/versions.ts";
 import { chooseFolder, type FoundFolder, folderCandidates } from "../explain/hosts-folder.ts";
 import { type ReadRoute, readRoute } from "../explain/pull-hosts.ts";
-import { readTls } from "../explain/tls-contents.ts";
+import { findEndMs, readTls } from "../explain/tls-contents.ts";
 import { hostsTomlPath, isManaged } from "../hosts-toml.ts";
-import { type Check, fail, ok, warn } from "./check.ts";
+import { type Check, fail, ok, SOON_MS, warn } from "./check.ts";
 import type { DoctorFacts } from "./facts.ts";
 
 /** Every folder of certs.d. */
-export function checkCertsDir({ containerd, certs }: DoctorFacts): Check[] {
+export function checkCertsDir({
+  containerd,
+  certs,
+  nowMs,
+}: Pick<DoctorFacts, "containerd" | "certs" | "nowMs">): Check[] {
   const version = containerd.daemon?.version ?? containerd.version;
   if (version === null) return [];
   const checks = [...certs.places].flatMap(([path, place]) => {
@@ -18,7 +22,7 @@ export function checkCertsDir({ containerd, certs }: DoctorFacts): Check[] {
     if (place.kind === "unreadable")
       return [fail("certs-dir", `"${path}" cannot be read: ${place.problem}`, `chmod 755 "${path}"`)];
     if (place.kind === "missing") return [];
-    return checkFolder({ ...place, kind: "found", path, hidden: [] }, { version, certs });
+    return checkFolder({ ...place, kind: "found", path, hidden: [] }, { version, certs, nowMs });
   });
   const count = certs.places.size;
   return checks.length > 0
@@ -28,7 +32,7 @@ export function checkCertsDir({ containerd, certs }: DoctorFacts): Check[] {
 
 function checkFolder(
   folder: FoundFolder,
-  { version, certs }: { version: ContainerdVersion; certs: DoctorFacts["certs"] },
+  { version, certs, nowMs }: Pick<DoctorFacts, "certs" | "nowMs"> & { version: ContainerdVersion },
 ): Check[] {
   const { path, hostsToml } = folder;
   if (hostsToml.kind === "unreadable") {
@@ -40,6 +44,7 @@ function checkFolder(
   return [
     ...checkSource(route, name, certs),
     ...checkTls(route, { path, certs }),
+    ...(hostsToml.kind === "text" && isManaged(hostsToml.text) ? [] : checkEnds(route, { path, certs, nowMs })),
     ...checkMode(folder, certs),
     ...route.doubts.map((doubt) => warn("certs-dir", `"${path}/hosts.toml": ${doubt}`, `mend "${path}/hosts.toml"`)),
   ];
@@ -61,6 +66,24 @@ function checkTls({ hosts }: ReadRoute, { path, certs }: { path: string; certs: 
     const read = readTls(host, certs.tlsFiles);
     const mend = `mend "${path}/hosts.toml" or the file that it names`;
     return read.ok ? [] : [fail("certs-dir", `${read.because}: every pull that reads "${path}" fails`, mend)];
+  });
+}
+
+// Of the agent's own files the config's check tells, by the paths that the config names.
+function checkEnds(
+  { hosts }: ReadRoute,
+  { path, certs, nowMs }: Pick<DoctorFacts, "certs" | "nowMs"> & { path: string },
+): Check[] {
+  const named = hosts.flatMap(({ caPaths, clients }) => [...caPaths, ...clients.map(({ certPath }) => certPath)]);
+  return [...new Set(named)].flatMap((file) => {
+    const read = certs.tlsFiles.get(file);
+    const endsAtMs = read?.kind === "text" ? findEndMs(read.text) : null;
+    if (endsAtMs === null || endsAtMs > nowMs + SOON_MS) return [];
+    const day = new Date(endsAtMs).toISOString().slice(0, 10);
+    const mend = `renew "${file}"`;
+    return endsAtMs <= nowMs
+      ? [fail("certs-dir", `"${file}", which "${path}" names, expired on ${day}`, mend)]
+      : [warn("certs-dir", `"${file}", which "${path}" names, expires on ${day}`, mend)];
   });
 }
 

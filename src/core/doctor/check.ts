@@ -10,6 +10,9 @@ export interface Check {
   readonly mend: string | null;
 }
 
+/** What ends sooner is told. */
+export const SOON_MS = 30 * 86_400_000;
+
 /** All is well with it. */
 export function ok(id: string, found: string): Check {
   return { id, state: "ok", found, mend: null };

@@ -5,11 +5,8 @@ import ipaddr from "ipaddr.js";
 import { describeFault } from "../describe-fault.ts";
 import type { ProbeReason } from "../probe-result.ts";
 import { chooseProxy } from "../proxy.ts";
-import { type Check, fail, ok, warn } from "./check.ts";
+import { type Check, fail, ok, SOON_MS, warn } from "./check.ts";
 import type { DoctorFacts, EndpointFacts } from "./facts.ts";
-
-const DAY_MS = 86_400_000;
-const SOON_MS = 30 * DAY_MS;
 
 /** Whether each answers. An upstream that does not is no failure of this node's: the mirrors are there for that. */
 export function checkEndpoints({ endpoints, nowMs }: DoctorFacts): Check[] {

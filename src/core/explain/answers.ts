@@ -43,4 +43,6 @@ export interface ImageFacts {
   readonly digest: string;
   /** Null where no manifest could be read. */
   readonly layers: number | null;
+  /** Why containerd makes no image of what it is given; null: it does, or nothing could be read. */
+  readonly problem: string | null;
 }

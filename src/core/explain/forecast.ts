@@ -67,11 +67,16 @@ export function forecastResolve(asked: readonly AskedHost[], options: Omit<Forec
 function forecastFetches(asked: readonly AskedHost[], { mode, image }: ForecastOptions): Forecast {
   const manifests = Math.max(...asked.map(({ answers }) => answers.manifests.length));
   let delayMs = 0;
+  let last: Forecast | null = null;
   for (let index = 0; index < manifests; index++) {
-    const step = walk(asked, { mode, step: "manifest", answerOf: ({ manifests }) => manifests[index] ?? null });
-    delayMs += step.delayMs;
-    if (step.kind !== "served") return { ...step, delayMs };
+    last = walk(asked, { mode, step: "manifest", answerOf: ({ manifests }) => manifests[index] ?? null });
+    delayMs += last.delayMs;
+    if (last.kind !== "served") return { ...last, delayMs };
   }
+  const because = image?.problem ?? null;
+  if (because !== null) return { kind: "fails", because, at: last?.by ?? null, delayMs };
+  // One that trickles is waited for, longer than it was here: which blobs it leads to is not known.
+  if (last !== null && asked.every(({ answers }) => answers.blob === null)) return { ...last, delayMs };
   const blob = walk(asked, { mode, step: "blob", answerOf: ({ blob }) => blob });
   const waves = 1 + Math.ceil((image?.layers ?? 1) / PARALLEL_BLOBS);
   return { ...blob, delayMs: delayMs + blob.delayMs * waves };

@@ -66,15 +66,26 @@ function findWrong({ caPaths, clients }: PullHost, files: Files): string | undef
   return pair && `"${pair.certPath}" and "${pair.keyPath ?? pair.certPath}" are no certificate and its key`;
 }
 
-// Go takes what it can use of a file of several.
+/** When the last certificate of a file ends, since a bundle may hold old ones; null if there is none in it. */
+export function findEndMs(text: string): number | null {
+  const ends = readCertificates(text).map(({ validTo }) => Date.parse(validTo));
+  return ends.length === 0 ? null : Math.max(...ends);
+}
+
 function readCertificate(text: string): X509Certificate | null {
+  return readCertificates(text)[0] ?? null;
+}
+
+// Go takes what it can use of a file of several.
+function readCertificates(text: string): X509Certificate[] {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  for (const block of blocks) {
+  return blocks.flatMap((block) => {
     try {
-      return new X509Certificate(block);
-    } catch {}
-  }
-  return null;
+      return [new X509Certificate(block)];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function readKey(text: string): ReturnType<typeof createPrivateKey> | null {

@@ -44,6 +44,7 @@ interface Row {
   readonly layers?: number;
   readonly isDigest?: boolean;
   readonly isLocal?: boolean;
+  readonly problem?: string;
   readonly expected: Partial<Forecast>;
 }
 
@@ -170,6 +171,19 @@ const ROWS: readonly Row[] = [
     expected: { kind: "fails", at: 1, delayMs: 60_000 },
   },
   {
+    name: "a manifest that trickles is waited for, and nobody knows its blobs",
+    first: asked(answers(answered(), failed("slow", true), null)),
+    second: asked(answers(answered(), failed("refused"), null)),
+    expected: { kind: "served", by: 0 },
+  },
+  {
+    name: "what is no image fails the pull, at the server that gave it",
+    first: asked(answers(answered(), answered(404), null)),
+    second: asked(answers(answered(), answered(), null)),
+    problem: "its index has no image for linux/amd64",
+    expected: { kind: "fails", because: "its index has no image for linux/amd64", at: 1 },
+  },
+  {
     name: "blobs may come from another server than the tag",
     first: asked(answers(answered(), answered(), answered(404))),
     expected: { kind: "served", by: 1, resolvedBy: 0 },
@@ -222,13 +236,14 @@ for (const {
   layers = 1,
   isDigest = false,
   isLocal,
+  problem = null,
   expected,
 } of ROWS) {
   test(`forecastPull(): ${name}`, () => {
     const [major, minor, patch] = release;
     const version = { major, minor, patch };
     const mode = { version, isLocal: isLocal ?? !pullsByTransfer(version) };
-    const forecast = forecastPull([first, second], { mode, isDigest, image: { digest: "sha256:a", layers } });
+    const forecast = forecastPull([first, second], { mode, isDigest, image: { digest: "sha256:a", layers, problem } });
     assert.deepEqual({ ...forecast, ...expected }, forecast);
   });
 }
