@@ -212,5 +212,31 @@ export const EXPLAIN_CASES: readonly ExplainCase[] = [
   { name: "digest at a silent mirror", files: own, object: ({ digest }) => `/lab/hello@${digest}`, mirror: "silent" },
   { name: "another tag", files: own, object: () => "/lab/hello:2.0" },
   { name: "no tag", files: own, object: () => "/lab/hello" },
+  { name: "an index without this platform", files: own, object: () => "/lab/hello:foreign" },
+  ...["hello", "library/hello", "docker.io/hello:1.0", "index.docker.io/library/hello"].map(
+    (image): ExplainCase => ({
+      name: `docker.io, written ${image}`,
+      registry: () => "",
+      files: (scene) => ({ "docker.io/hosts.toml": usual(scene) }),
+      object: () => image,
+    }),
+  ),
+  {
+    name: "docker.io, a tag that the mirror may not resolve",
+    registry: () => "",
+    files: ({ mirror, upstream }) => ({
+      "docker.io/hosts.toml": `server = "${upstream}"\n[host."${mirror}"]\ncapabilities = ["pull"]\n`,
+    }),
+    object: () => "hello:1.0",
+  },
+  {
+    name: "index.docker.io, which no image is read from",
+    registry: () => "",
+    files: (scene) => ({
+      "index.docker.io/hosts.toml": `server = "${scene.mirror}"\n[host]\n`,
+      "docker.io/hosts.toml": `server = "${scene.upstream}"\n[host]\n`,
+    }),
+    object: () => "index.docker.io/library/hello",
+  },
   { name: "no folder at all", registry: itself, files: () => ({}) },
 ];
