@@ -5,7 +5,7 @@ import { isCertsDir } from "../containerd-config/certs-dir.ts";
 import { pullsLocally } from "../containerd-config/local-pull.ts";
 import { hasChangedSinceStart, type ObservedContainerd } from "../containerd-config/observed-containerd.ts";
 import type { TakeoverMemory } from "../containerd-config/plan-takeover.ts";
-import type { ResolvedConfig } from "../containerd-config/resolve-config.ts";
+import type { ConfigProblem, ResolvedConfig } from "../containerd-config/resolve-config.ts";
 import type { ContainerdVersion } from "../containerd-config/versions.ts";
 
 export interface LoadedConfig {
@@ -33,15 +33,18 @@ export function findLoaded(
   { version, inEffect }: LoadedOptions,
 ): LoadedConfig {
   const { configPath, configPathFrom } = config;
-  const onDisk = { configPath, configPathFrom, pending: null, blocked: null, doubts: [] };
-  const error = describeError(config);
+  const { error, warnings } = describeProblems(config);
+  const onDisk = { configPath, configPathFrom, pending: null, blocked: null, doubts: warnings };
   if (daemon === null) return { ...onDisk, blocked: error && `containerd would not serve with ${error}` };
   if (daemon.criProblem !== null) {
     const blocked = `containerd serves no pulls: ${daemon.criProblem}`;
-    return { ...onDisk, blocked, doubts: error === null ? [] : [error] };
+    return { ...onDisk, blocked, doubts: error === null ? warnings : [error, ...warnings] };
   }
   const known = inEffect?.daemon === daemon.identity ? inEffect.configPath : null;
-  const doubts = error === null ? [] : [`At its next start containerd would not serve with ${error}`];
+  const doubts = [
+    ...(error === null ? [] : [`At its next start containerd would not serve with ${error}`]),
+    ...warnings,
+  ];
   if (known === null) {
     if (error !== null) return { ...onDisk, pending: NOT_LOADED, blocked: `containerd would not serve with ${error}` };
     return { ...onDisk, pending: hasChangedSinceStart({ daemon, configChangedAtMs }) ? NOT_LOADED : null };
@@ -54,7 +57,11 @@ export function findLoaded(
 const NOT_LOADED =
   "containerd's configuration was changed after it was started: it goes by what it loaded then, which is not known";
 
-function describeError({ problems }: ResolvedConfig): string | null {
+/** The first error, which is enough, and all warnings. */
+function describeProblems({ problems }: ResolvedConfig): { error: string | null; warnings: readonly string[] } {
+  const describe = ({ file, line, column, message }: ConfigProblem): string =>
+    `"${file}" line ${line}, column ${column}: ${message}`;
   const error = problems.find(({ severity }) => severity === "error");
-  return error === undefined ? null : `"${error.file}" line ${error.line}, column ${error.column}: ${error.message}`;
+  const warnings = problems.filter(({ severity }) => severity === "warning").map(describe);
+  return { error: error === undefined ? null : describe(error), warnings };
 }
