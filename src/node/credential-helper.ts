@@ -1,7 +1,8 @@
 // Asks a credential helper (`docker-credential-NAME get`) for one registry's credential, by the protocol
 // of docker/docker-credential-helpers: the server address on stdin, JSON on stdout, and on failure a
 // message on stdout, where "credentials not found" is no failure. A helper is another program's code and
-// may hang or keep children that hold its pipes open, so it gets a process group of its own and a limit.
+// may hang or leave children that hold its pipes open, some in sessions of their own, where no signal of ours
+// finds them: it gets a process group of its own and a limit, after which nobody waits for it or for its pipes.
 
 import { kill } from "node:process";
 import * as z from "zod";
@@ -14,6 +15,9 @@ export interface HelperOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
+
+/** How long a helper has for its answer. */
+export const HELPER_TIMEOUT_MS = 10_000;
 
 export type HelperAnswer =
   | { readonly kind: "found"; readonly credential: Credential }
@@ -30,14 +34,20 @@ export async function askCredentialHelper(
   const program = `docker-credential-${name}`;
   const outcome = await runHelper(program, serverAddress, options);
   if ("credentialsJson" in outcome) return readAnswer(program, outcome.credentialsJson);
-  if (/credentials not found/i.test(outcome.said)) return { kind: "absent" };
+  if (outcome.isAbsent) return { kind: "absent" };
   return problem(`${program} ${outcome.failure}${outcome.said === "" ? "" : `: ${outcome.said}`}`);
 }
 
-type Outcome = { readonly credentialsJson: string } | { readonly failure: string; readonly said: string };
+type Outcome = { readonly credentialsJson: string } | Failure;
+
+interface Failure {
+  readonly failure: string;
+  readonly said: string;
+  readonly isAbsent: boolean;
+}
 
 async function runHelper(program: string, serverAddress: string, options: HelperOptions): Promise<Outcome> {
-  const { timeoutMs = 10_000, signal, environment } = options;
+  const { timeoutMs = HELPER_TIMEOUT_MS, signal, environment } = options;
   const { execa } = await import("execa");
   const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])]);
   const child = execa(program, ["get"], {
@@ -48,16 +58,27 @@ async function runHelper(program: string, serverAddress: string, options: Helper
     detached: true,
     maxBuffer: 1_000_000,
   });
-  const end = (): void => killGroup(child.pid);
+  const late = Promise.withResolvers<null>();
+  const end = (): void => {
+    killGroup(child.pid);
+    for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.destroy();
+    late.resolve(null);
+  };
+  if (deadline.aborted) end();
   deadline.addEventListener("abort", end, { once: true });
   try {
-    const result = await child;
-    if (deadline.aborted) return { failure: `did not answer within ${timeoutMs / 1000} s`, said: "" };
+    const result = await Promise.race([child, late.promise]);
+    if (result === null || deadline.aborted) return failed(`did not answer within ${timeoutMs / 1000} s`);
     if (!result.failed) return { credentialsJson: result.stdout };
-    return { failure: howItEnded(result), said: whatItSaid(result.stderr, result.stdout) };
+    const isAbsent = /credentials not found/i.test(result.stdout);
+    return { failure: howItEnded(result), said: whatItSaid(result.stderr, result.stdout), isAbsent };
   } finally {
     deadline.removeEventListener("abort", end);
   }
+}
+
+function failed(failure: string): Failure {
+  return { failure, said: "", isAbsent: false };
 }
 
 function killGroup(pid: number | undefined): void {
@@ -93,6 +114,7 @@ function readAnswer(program: string, json: string): HelperAnswer {
   const answer = answerSchema.safeParse(parseJson(json));
   if (!answer.success) return problem(`${program} answered something that is no credential`);
   const { Username: username, Secret: text } = answer.data;
+  if (username === "" && text === "") return { kind: "absent" };
   const secret = new Secret(text);
   if (username === "<token>") return { kind: "found", credential: { kind: "identityToken", token: secret } };
   return { kind: "found", credential: { kind: "basic", username, password: secret } };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { askCredentialHelper, type HelperAnswer } from "../../src/node/credential-helper.ts";
+import { untilFile } from "../lab/until-file.ts";
 
 const SECRET = "hunter2";
 
@@ -17,6 +18,7 @@ async function helper(context: TestContext, script: string) {
   const environment = { PATH: `${folder}:/usr/bin:/bin`, MARK: "here" };
   return {
     folder,
+    environment,
     ask: (address = "r.example", timeoutMs = 10_000) =>
       askCredentialHelper("test", address, { environment, timeoutMs }),
   };
@@ -34,6 +36,12 @@ const ROWS: [string, string, string][] = [
   ["takes user and password", `echo '{"ServerURL":"x","Username":"joe","Secret":"${SECRET}"}'`, `joe:${SECRET}`],
   ["takes <token> for an identity token", `echo '{"Username":"<token>","Secret":"${SECRET}"}'`, `token ${SECRET}`],
   ["takes 'credentials not found' for none", "echo 'credentials not found in native keychain'; exit 1", "absent"],
+  [
+    "takes 'credentials not found' for none, whatever else the helper says",
+    "echo 'credentials not found in native keychain'; echo locked >&2; exit 1",
+    "absent",
+  ],
+  ["takes an empty answer for none", `echo '{"ServerURL":"x","Username":"","Secret":""}'`, "absent"],
   [
     "says what the helper wrote to stderr",
     "echo no keyring >&2; exit 3",
@@ -83,6 +91,25 @@ test("askCredentialHelper() ends a helper that hangs, with its children", { time
   assert.equal(shown(await ask("r.example", 300)), "docker-credential-test did not answer within 0.3 s");
   const pid = Number(await readFile(join(folder, "pid"), "utf8"));
   assert.match(await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "gone"), /gone|\) Z/);
+});
+
+test("askCredentialHelper() does not wait for what a helper left behind", { timeout: 20_000 }, async (context) => {
+  const { folder, ask } = await helper(
+    context,
+    `setsid sh -c 'echo $$ >"$0/pid"; exec sleep 600' "$dir" & echo '{"Username":"joe","Secret":"${SECRET}"}'`,
+  );
+  assert.equal(shown(await ask("r.example", 300)), "docker-credential-test did not answer within 0.3 s");
+  const pid = await untilFile(join(folder, "pid"), { root: folder, wanted: (text) => (text ?? "").endsWith("\n") });
+  process.kill(Number(pid));
+});
+
+test("askCredentialHelper() ends at once when it is asked to", { timeout: 20_000 }, async (context) => {
+  const { environment, folder } = await helper(context, 'echo >"$dir/started"; exec sleep 600');
+  const stop = new AbortController();
+  const answer = askCredentialHelper("test", "r.example", { environment, signal: stop.signal, timeoutMs: 600_000 });
+  await untilFile(join(folder, "started"), { root: folder, wanted: (text) => text !== null });
+  stop.abort();
+  assert.equal((await answer).kind, "problem");
 });
 
 test("askCredentialHelper() says that there is no such helper", async () => {
