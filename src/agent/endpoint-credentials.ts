@@ -6,7 +6,7 @@
 
 import type { ContainerdVersion } from "../core/containerd-config/versions.ts";
 import type { AuthAnswer, PresentedCredential } from "../core/credentials/auth-answer.ts";
-import { type Credential, NO_CREDENTIAL } from "../core/credentials/credential.ts";
+import { type Credential, NO_CREDENTIAL, sameCredential } from "../core/credentials/credential.ts";
 import type { KeptToken } from "../core/credentials/kept-token.ts";
 import { chooseStrategy, type EndpointCredential } from "../core/credentials/strategy.ts";
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
@@ -79,7 +79,7 @@ export class EndpointCredentials {
     this.#ports.googleTokens.keepOnly(entries.map(([, { credential }]) => credential).filter(isGoogleKey));
   }
 
-  /** Asks those registries what they take that have a credential and have not said so; who does not answer is left for later. */
+  /** Asks those registries what they take that have a credential and have not said so lately; who does not answer is left for later. */
   async ask(signal: AbortSignal): Promise<void> {
     const asked = [...(this.#held?.values() ?? [])].filter(({ presented }) => presented.kind !== "none");
     await Promise.allSettled(asked.map(({ auth }) => auth.ask(signal)));
@@ -139,7 +139,8 @@ export class EndpointCredentials {
     const credential = reading.credential ?? last;
     const { warning, ...shown } = await this.#present(credential);
     const auth = before?.auth ?? this.#ports.createAuth(endpoint);
-    auth.present(shown.presented);
+    const isRenewal = isGoogleKey(credential) && before !== undefined && sameCredential(credential, before.credential);
+    auth.present(shown.presented, { isRenewal });
     const warnings = [reading.warning, warning].filter((text) => text !== null);
     return { ...shown, endpoint, auth, source, credential, problem: reading.problem ?? shown.problem, warnings };
   }

@@ -10,10 +10,11 @@ import {
 } from "../core/credentials/auth-answer.ts";
 import { bearerAuthorization } from "../core/credentials/credential.ts";
 import type { Secret } from "../core/credentials/secret.ts";
+import { judgeRefusal } from "./answer-verdict.ts";
 import { type Challenge, findChallenge, parseChallenges } from "./challenge.ts";
 import { realmProblem } from "./realm.ts";
 import { RequestFailure } from "./request-failure.ts";
-import type { Send } from "./send.ts";
+import type { Send, SendAnswer } from "./send.ts";
 import { requestToken } from "./token.ts";
 
 export interface Asking {
@@ -23,7 +24,7 @@ export interface Asking {
   readonly send: Send;
 }
 
-/** Asks; throws what `send` throws when there is no answer at all. */
+/** Asks. Throws RequestFailure where there is no answer, or one that says nothing about the credential it was sent. */
 export async function askRegistry(asking: Asking, signal: AbortSignal): Promise<AuthAnswer> {
   const open = await getRoot(asking, null, signal);
   if (open.status !== 200 && open.status !== 401) return { kind: "unknown" };
@@ -35,8 +36,7 @@ export async function askRegistry(asking: Asking, signal: AbortSignal): Promise<
   return tryTokens(asking, open.challenges, signal);
 }
 
-interface RootAnswer {
-  readonly status: number;
+interface RootAnswer extends Pick<SendAnswer, "status" | "headers"> {
   readonly challenges: readonly Challenge[];
 }
 
@@ -48,7 +48,16 @@ async function getRoot(
   const headers = authorization === null ? {} : { Authorization: authorization.reveal() };
   const answer = await send({ method: "GET", url: new URL("/v2/", origin), headers, body: null }, signal);
   const asked = answer.headers["www-authenticate"];
-  return { status: answer.status, challenges: parseChallenges(asked === undefined ? [] : [asked].flat()) };
+  return { ...answer, challenges: parseChallenges(asked === undefined ? [] : [asked].flat()) };
+}
+
+/** Whether a credential is taken; a server in trouble or under load does not say so. */
+async function isTaken(asking: Asking, authorization: Secret, signal: AbortSignal): Promise<boolean> {
+  const answer = await getRoot(asking, authorization, signal);
+  if (answer.status === 200) return true;
+  if (answer.status === 401 || answer.status === 403) return false;
+  const { reason, detail } = judgeRefusal(answer, { authorized: true });
+  throw new RequestFailure(reason, `${detail} to our credential`);
 }
 
 // Bearer first: only a Google token fits both, and its registries document that form.
@@ -57,7 +66,7 @@ const SCHEMES: readonly DirectScheme[] = ["bearer", "basic"];
 async function tryDirect(asking: Asking, signal: AbortSignal): Promise<DirectScheme | null> {
   for (const scheme of SCHEMES) {
     const authorization = directAuthorization(asking.credential, scheme);
-    if (authorization !== null && (await getRoot(asking, authorization, signal)).status === 200) return scheme;
+    if (authorization !== null && (await isTaken(asking, authorization, signal))) return scheme;
   }
   return null;
 }
@@ -75,14 +84,13 @@ async function tryTokens(asking: Asking, challenges: readonly Challenge[], signa
   const answer = await requestToken(query, send, signal);
   if (answer.kind === "failed") throw new RequestFailure("server-error", answer.because);
   if (answer.kind === "refused") return { kind: "refused", by: new URL(realm).origin };
-  const { status } = await getRoot(asking, bearerAuthorization(answer.token), signal);
-  if (status === 200) return { kind: "bearer", realm, service };
-  return status === 401 || status === 403 ? { kind: "refused", by: origin } : { kind: "unknown" };
+  const taken = await isTaken(asking, bearerAuthorization(answer.token), signal);
+  return taken ? { kind: "bearer", realm, service } : { kind: "refused", by: origin };
 }
 
 function withoutTokens({ origin, credential }: Asking, challenges: readonly Challenge[]): AuthAnswer {
   const asksBasic = findChallenge(challenges, "basic") !== null;
-  if (asksBasic && credential.kind === "basic") return { kind: "refused", by: origin };
+  if (asksBasic && directAuthorization(credential, "basic") !== null) return { kind: "refused", by: origin };
   if (asksBasic) return { kind: "unsupported", because: "the registry takes a user name and a password alone" };
   const schemes = [...new Set(challenges.map(({ scheme }) => scheme))];
   if (schemes.length === 0)

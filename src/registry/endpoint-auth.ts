@@ -1,11 +1,13 @@
 // Authenticates the agent's own requests to one endpoint's server as containerd would, and remembers what the
-// server takes. A refused credential is not tried again with every probe: a thousand nodes that ask every five
-// seconds lock an account in no time.
+// server takes. That grows old: an upstream that nobody probes would keep a password that has ended. A refused
+// credential is not tried again with every probe: a thousand nodes that ask every five seconds lock an account in
+// no time.
 
 import {
   type AuthAnswer,
   directAuthorization,
   type PresentedCredential,
+  schemeShown,
   tokenServerCredential,
 } from "../core/credentials/auth-answer.ts";
 import { bearerAuthorization, sameCredential } from "../core/credentials/credential.ts";
@@ -20,6 +22,7 @@ export interface EndpointAuthOptions {
   readonly origin: string;
   readonly send: Send;
   readonly nowMs: () => number;
+  readonly random?: () => number;
 }
 
 interface HeldToken {
@@ -30,6 +33,9 @@ interface HeldToken {
 type TokenRealm = AuthAnswer & { readonly kind: "bearer" };
 
 const RETRY_REFUSED_MS = 60_000;
+/** How long an answer is believed, at least, and by chance: a thousand nodes do not ask in the same moment. */
+const BELIEVED_MS = 300_000;
+const SPREAD_MS = 300_000;
 /** A token is renewed before it ends: the request that carries it has to arrive. */
 const USED_SHARE = 0.75;
 
@@ -37,9 +43,8 @@ export class EndpointAuth {
   readonly #options: EndpointAuthOptions;
   #credential: PresentedCredential = { kind: "none" };
   #answer: AuthAnswer = { kind: "unknown" };
+  /** From then on the answer holds only until there is a new one. */
   #askAgainAtMs = 0;
-  /** The answer no longer fits what the server does; it holds until there is a new one. */
-  #stale = false;
   #held = new Map<string, HeldToken>();
   #tokensAreUseless: string | null = null;
 
@@ -52,13 +57,12 @@ export class EndpointAuth {
     return this.#answer;
   }
 
-  /** Uses this credential from now on. A changed one is asked about anew; a renewed Google token is no change. */
-  present(credential: PresentedCredential): void {
+  /** Uses this credential from now on. A changed one is asked about anew; a renewed token of the same key is no change. */
+  present(credential: PresentedCredential, { isRenewal = false } = {}): void {
     if (samePresented(credential, this.#credential)) return;
-    const renewed = credential.kind === "googleToken" && this.#credential.kind === "googleToken";
     this.#credential = credential;
     this.#held.clear();
-    if (!renewed || this.#answer.kind === "refused") this.#answer = { kind: "unknown" };
+    if (!isRenewal || this.#answer.kind === "refused") this.#answer = { kind: "unknown" };
   }
 
   /** Says why containerd cannot use tokens that this could get, so that a probe finds what a pull would; null: it can. */
@@ -66,11 +70,10 @@ export class EndpointAuth {
     this.#tokensAreUseless = because;
   }
 
-  /** Asks the server what it takes, unless that is known. Throws RequestFailure where nobody answers. */
+  /** Asks the server what it takes, unless it has said so lately. Throws RequestFailure where nobody answers. */
   async ask(signal: AbortSignal): Promise<AuthAnswer> {
     const { origin, send, nowMs } = this.#options;
-    const known = this.#answer.kind !== "unknown" && !this.#stale;
-    if (known && (this.#answer.kind !== "refused" || nowMs() < this.#askAgainAtMs)) return this.#answer;
+    if (this.#answer.kind !== "unknown" && nowMs() < this.#askAgainAtMs) return this.#answer;
     const credential = this.#credential;
     const answer = await askRegistry({ origin, credential, send }, signal);
     if (credential === this.#credential) this.#learn(answer);
@@ -79,7 +82,8 @@ export class EndpointAuth {
 
   /** The header that a request with these scopes can carry at once; null where there is none, or none is needed. */
   current(scopes: readonly string[] = []): Secret | null {
-    if (this.#answer.kind === "direct") return directAuthorization(this.#credential, this.#answer.scheme);
+    const scheme = schemeShown(this.#answer, this.#options.origin);
+    if (scheme !== null) return directAuthorization(this.#credential, scheme);
     return this.#answer.kind === "bearer" && this.#tokensAreUseless === null ? this.#heldFor(scopes.join(" ")) : null;
   }
 
@@ -95,7 +99,7 @@ export class EndpointAuth {
     if (this.#credential.kind === "none") return null;
     // It was taken before: a token was withdrawn, a password changed, or the registry itself.
     if (rejected || this.#answer.kind === "anonymous") {
-      this.#stale = true;
+      this.#askAgainAtMs = 0;
       this.#held.clear();
     }
     const answer = await this.ask(signal);
@@ -140,8 +144,9 @@ export class EndpointAuth {
   }
 
   #learn(answer: AuthAnswer): void {
-    this.#stale = false;
-    this.#askAgainAtMs = this.#options.nowMs() + RETRY_REFUSED_MS;
+    if (answer.kind === "unknown") return;
+    const { nowMs, random = Math.random } = this.#options;
+    this.#askAgainAtMs = nowMs() + (answer.kind === "refused" ? RETRY_REFUSED_MS : BELIEVED_MS + random() * SPREAD_MS);
     // The same answer stays the same object, so that who compares sees changes only.
     if (JSON.stringify(answer) !== JSON.stringify(this.#answer)) this.#answer = answer;
   }

@@ -28,7 +28,7 @@ export interface Challenge {
   readonly target: ProbeTarget;
 }
 
-/** Answers a challenge with an Authorization header for a second try; null when there is nothing to offer. */
+/** Answers a challenge with an Authorization header for a second try; null to try without one. */
 export type Authorize = (challenge: Challenge, signal: AbortSignal) => Promise<string | null>;
 
 interface Answer extends FollowedAnswer {
@@ -75,7 +75,9 @@ export class ProbeClient {
     const challenge = first.headers["www-authenticate"];
     if (first.status !== 401 || challenge === undefined || this.#authorize === null) return first;
     const authorization = await this.#authorize({ challenge, url: first.url, target }, signal);
-    return authorization === null ? first : this.#get(target, authorization, signal);
+    // Without one it is worth another try where the first carried one: some that are open refuse a wrong header.
+    const isSame = authorization === null && target.authorization === null;
+    return isSame ? first : this.#get(target, authorization, signal);
   }
 
   async #get(target: ProbeTarget, authorization: string | null, signal: AbortSignal): Promise<Answer> {

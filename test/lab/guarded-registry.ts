@@ -16,6 +16,8 @@ export interface Guard {
 
 export interface GuardedRegistry extends RecordingServer {
   guard: Guard;
+  /** The status with which it answers in trouble; null: as its guard says. */
+  statusWith: (authorization: string | null) => number | null;
 }
 
 export const OPEN: Guard = { admits: () => true, challenge: () => "" };
@@ -63,6 +65,8 @@ export async function startGuardedRegistry(
   options: GuardedRegistryOptions,
 ): Promise<GuardedRegistry> {
   const server = await startRecordingServer(workspace, options.tls, (request, response) => {
+    const trouble = state.statusWith(request.authorization);
+    if (trouble !== null) return void response.writeHead(trouble).end();
     if (!state.guard.admits(request.authorization)) {
       return void response.writeHead(401, { "WWW-Authenticate": state.guard.challenge() }).end();
     }
@@ -74,7 +78,7 @@ export async function startGuardedRegistry(
     response.writeHead(200, { "Content-Type": file.type, "Content-Length": file.body.length, ...digest });
     response.end(request.method === "HEAD" ? undefined : file.body);
   });
-  const state: GuardedRegistry = Object.assign(server, { guard: options.guard });
+  const state: GuardedRegistry = Object.assign(server, { guard: options.guard, statusWith: () => null });
   return state;
 }
 

@@ -49,7 +49,7 @@ async function setUp(workspace: Workspace, guardOf: (tokens: Awaited<ReturnType<
     timeoutMs: 5_000,
   });
   const clock = { nowMs: 1_000_000 };
-  const auth = new EndpointAuth({ origin: registry.url, send, nowMs: () => clock.nowMs });
+  const auth = new EndpointAuth({ origin: registry.url, send, nowMs: () => clock.nowMs, random: () => 0.5 });
   return { tokens, registry, clock, auth, send };
 }
 
@@ -243,10 +243,63 @@ test("EndpointAuth.present() takes a renewed access token without asking anew", 
   auth.present({ kind: "googleToken", token: new Secret("ya29.1") });
   await auth.ask(signal);
   const asked = registry.received.length;
-  auth.present({ kind: "googleToken", token: new Secret("ya29.2") });
+  auth.present({ kind: "googleToken", token: new Secret("ya29.2") }, { isRenewal: true });
   await auth.ask(signal);
   assert.equal(registry.received.length, asked);
   assert.equal(auth.current()?.reveal(), "Bearer ya29.2");
+  auth.present({ kind: "googleToken", token: new Secret("other") });
+  assert.equal((await auth.ask(signal)).kind, "refused");
+});
+
+test("EndpointAuth.ask() asks again what it was told minutes ago, and goes on with that while nobody answers", async () => {
+  await using workspace = await createWorkspace();
+  const { auth, registry, clock } = await setUp(workspace, () => basicGuard(account));
+  auth.present(basic());
+  await auth.ask(signal);
+  registry.guard = basicGuard({ ...account, password: "new" });
+  clock.nowMs += 449_000;
+  assert.equal((await auth.ask(signal)).kind, "direct");
+  clock.nowMs += 2_000;
+  registry.statusWith = () => 503;
+  assert.equal((await auth.ask(signal)).kind, "direct");
+  registry.statusWith = (header) => (header === null ? null : 503);
+  await assert.rejects(
+    auth.ask(signal),
+    new RequestFailure("server-error", "503 Service Unavailable to our credential"),
+  );
+  assert.equal(auth.answer.kind, "direct");
+  registry.statusWith = () => null;
+  assert.deepEqual(await auth.ask(signal), { kind: "refused", by: registry.url });
+});
+
+for (const [status, reason] of [
+  [502, "server-error"],
+  [429, "rate-limited"],
+] as const) {
+  test(`EndpointAuth takes ${status} to a credential for no refusal`, async () => {
+    await using workspace = await createWorkspace();
+    const { auth, registry } = await setUp(workspace, () => basicGuard(account));
+    registry.statusWith = (header) => (header === null ? null : status);
+    auth.present(basic());
+    await assert.rejects(
+      auth.authorize({ rejected: false, scopes: [] }, signal),
+      (error) => error instanceof RequestFailure && error.reason === reason,
+    );
+    assert.equal(auth.answer.kind, "unknown");
+    registry.statusWith = () => null;
+    assert.ok(await auth.authorize({ rejected: false, scopes: [] }, signal));
+  });
+}
+
+test("EndpointAuth.current() shows the credential to a registry that is open at its root", async () => {
+  await using workspace = await createWorkspace();
+  const { auth, registry } = await setUp(workspace, () => OPEN);
+  auth.present(basic());
+  await auth.ask(signal);
+  assert.ok(auth.current());
+  registry.guard = { ...OPEN, admits: (header) => header === null };
+  assert.equal(await auth.authorize({ rejected: true, scopes: [] }, signal), null);
+  assert.deepEqual([auth.answer, auth.current()], [{ kind: "anonymous", takes: "refused" }, null]);
 });
 
 test("EndpointAuth.authorize() says that a token server is failing, which is no refusal", async () => {

@@ -265,6 +265,14 @@ describe("ProbeClient.probe() keeps credentials to itself", () => {
     assert.equal(server.requests.length, 11);
   });
 
+  test("a server that is open, and refuses a wrong credential, is asked without one", async () => {
+    await using server = await startPlain(({ headers }, response) => {
+      response.writeHead(headers.authorization === undefined ? 200 : 401, { "WWW-Authenticate": "Basic" }).end("{}");
+    });
+    using prober = makeProber({ authorize: async () => null });
+    assert.equal(reasonOf(await prober.probe(targetAt(server.url, { authorization: SECRET }), NEVER)), "up");
+  });
+
   test("a challenge is given to authorize, and its answer is tried once", async () => {
     const offered: string[] = [];
     await using server = await startPlain((request, response) => {

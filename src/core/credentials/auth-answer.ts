@@ -31,6 +31,14 @@ export type AuthAnswer =
 /** The user name under which Google's registries take an access token as a password. */
 const GOOGLE_TOKEN_USER = "oauth2accesstoken";
 
+/** How a credential goes into each request to the endpoint at `url`; null where it is not shown at all. */
+export function schemeShown(answer: AuthAnswer, url: string): DirectScheme | null {
+  if (answer.kind === "direct") return answer.scheme;
+  // Open at its root is not open in every repository; over http that doubt is not worth showing a secret.
+  if (answer.kind !== "anonymous" || answer.takes === "refused" || url.startsWith("http:")) return null;
+  return answer.takes;
+}
+
 /** The Authorization header for a scheme, where the credential can be put into one. */
 export function directAuthorization(credential: PresentedCredential, scheme: DirectScheme): Secret | null {
   switch (credential.kind) {

@@ -8,7 +8,13 @@
 // - A refresh token is taken by token servers alone, and containerd sends one only from `configs.auth`.
 
 import { type ContainerdVersion, headersReachTokenEndpoint } from "../containerd-config/versions.ts";
-import { type AuthAnswer, type DirectScheme, directAuthorization, type PresentedCredential } from "./auth-answer.ts";
+import {
+  type AuthAnswer,
+  type DirectScheme,
+  directAuthorization,
+  type PresentedCredential,
+  schemeShown,
+} from "./auth-answer.ts";
 import { parseRegistryAddress } from "./registry-address.ts";
 import type { Secret } from "./secret.ts";
 
@@ -52,7 +58,7 @@ export function chooseStrategy(circumstances: Circumstances): EndpointCredential
     case "unknown":
       return { ...guess(circumstances), isProvisional: true };
     case "anonymous":
-      return chooseForAnonymous(circumstances, answer.takes);
+      return chooseForAnonymous(circumstances, answer);
     case "direct":
       return header(circumstances, answer.scheme, `the registry takes ${answer.scheme} credentials directly`);
     case "bearer":
@@ -83,14 +89,17 @@ function guess(circumstances: Circumstances): EndpointCredential {
   return header(circumstances, scheme, "the registry has not said yet what it takes");
 }
 
-function chooseForAnonymous(circumstances: Circumstances, takes: DirectScheme | "refused" | null): EndpointCredential {
-  if (takes === "refused") {
+function chooseForAnonymous(
+  circumstances: Circumstances,
+  answer: AuthAnswer & { readonly kind: "anonymous" },
+): EndpointCredential {
+  if (answer.takes === "refused") {
     const warning = `${circumstances.url} needs no credential, and refuses the one that is configured`;
     return { ...anonymous("the registry refuses the credential and needs none"), warnings: [warning] };
   }
-  // Open at its root is not open in every repository; over http that doubt is not worth showing a secret.
-  if (takes === null || isPlain(circumstances.url)) return anonymous("the registry never asks for a credential");
-  return header(circumstances, takes, "the registry does not ask at its root, and takes it where it does ask");
+  const scheme = schemeShown(answer, circumstances.url);
+  if (scheme === null) return anonymous("the registry never asks for a credential");
+  return header(circumstances, scheme, "the registry does not ask at its root, and takes it where it does ask");
 }
 
 function chooseForTokens(circumstances: Circumstances, realm: string): EndpointCredential {
