@@ -28,7 +28,8 @@ export async function askEndpoints(
     tlsOf,
     stateDir: null,
     nowMs,
-    onChange: () => {},
+    onChange: null,
+    signal,
   });
   try {
     await credentials.refresh(endpoints);

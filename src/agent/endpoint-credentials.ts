@@ -15,7 +15,8 @@ import type { EndpointAuth } from "../registry/endpoint-auth.ts";
 import type { GoogleKey, GoogleTokens } from "../registry/google-tokens.ts";
 
 export interface EndpointCredentialsPorts {
-  readonly readCredential: (endpoint: Endpoint) => Promise<CredentialReading>;
+  /** What a credential helper has said may be so old. */
+  readonly readCredential: (endpoint: Endpoint, maxAgeMs: number) => Promise<CredentialReading>;
   /** Its TLS files are read anew at each connection, or the endpoint is forgotten when they change. */
   readonly createAuth: (endpoint: Endpoint) => EndpointAuth;
   readonly googleTokens: GoogleTokens;
@@ -61,10 +62,15 @@ interface Held extends Presented {
   readonly warnings: readonly string[];
 }
 
+const HELPER_AGE_MS = 60_000;
+const REFUSED_AGE_MS = 10_000;
+
 export class EndpointCredentials {
   readonly #ports: EndpointCredentialsPorts;
   #held: ReadonlyMap<string, Held> | null = null;
   #whyUnused: WhyUnused = () => null;
+  /** Those whose credential only config.toml can hold. */
+  readonly #costly = new WeakSet<EndpointAuth>();
 
   constructor(ports: EndpointCredentialsPorts) {
     this.#ports = ports;
@@ -92,6 +98,8 @@ export class EndpointCredentials {
     const { url } = endpoint;
     const known = { url, credential: presented, containerdVersion };
     const choice = chooseStrategy({ ...known, answer: auth.answer });
+    if (choice.kind === "config-auth") this.#costly.add(auth);
+    else this.#costly.delete(auth);
     const isUseless = choice.kind === "impossible" && containerdVersion !== null;
     // A probe may learn that the registry takes tokens alone before a pass does.
     const ifTokens = auth.answer.kind === "unknown" ? chooseStrategy({ ...known, answer: tokensOf(url) }) : choice;
@@ -134,7 +142,7 @@ export class EndpointCredentials {
   async #read(endpoint: Endpoint): Promise<Held> {
     const source = `${endpoint.credentialPath} ${endpoint.gcrKeyPath}`;
     const before = this.#held?.get(endpointKey(endpoint));
-    const reading = await this.#ports.readCredential(endpoint);
+    const reading = await this.#ports.readCredential(endpoint, this.#maxAgeMs(before));
     const last = before?.source === source ? before.credential : NO_CREDENTIAL;
     const credential = reading.credential ?? last;
     const { warning, ...shown } = await this.#present(credential);
@@ -143,6 +151,13 @@ export class EndpointCredentials {
     auth.present(shown.presented, { isRenewal });
     const warnings = [reading.warning, warning].filter((text) => text !== null);
     return { ...shown, endpoint, auth, source, credential, problem: reading.problem ?? shown.problem, warnings };
+  }
+
+  // A new password in config.toml costs a restart, and some helpers give one at each call: the old one stays while it is
+  // taken.
+  #maxAgeMs(before: Held | undefined): number {
+    if (before?.auth.answer.kind === "refused") return REFUSED_AGE_MS;
+    return before !== undefined && this.#costly.has(before.auth) ? Number.POSITIVE_INFINITY : HELPER_AGE_MS;
   }
 
   async #present(credential: Credential): Promise<Presented & { readonly warning: string | null }> {

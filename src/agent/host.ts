@@ -78,7 +78,8 @@ export class Host {
       tlsOf: (endpoint) => tlsMaterialOf(endpoint.tls, this.#tlsFiles),
       stateDir: this.paths.stateDir,
       nowMs: options.nowMs,
-      onChange: options.onCredentialChange ?? (() => {}),
+      onChange: options.onCredentialChange ?? null,
+      signal: this.#stop.signal,
     });
   }
 

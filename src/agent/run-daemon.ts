@@ -6,10 +6,15 @@ import { createSdNotify } from "../node/sd-notify.ts";
 import { readHealth } from "../node/state.ts";
 import { Daemon, type DaemonOptions } from "./daemon.ts";
 import { Host } from "./host.ts";
+import { Paced } from "./paced.ts";
+
+/** How often at most there is a pass because of a credential. */
+const CREDENTIAL_PACE_MS = 1000;
 
 /** Runs the daemon until `signal` is aborted; `onReady` gets the way to ask for a reload. Throws if another one runs. */
 export async function runDaemon(options: DaemonOptions, onReady: (reload: () => void) => void): Promise<void> {
-  const host = new Host({ ...options, holder: holderOf(options), onCredentialChange: () => daemon.requestPass() });
+  const changes = new Paced<null>(CREDENTIAL_PACE_MS, () => daemon.requestPass());
+  const host = new Host({ ...options, holder: holderOf(options), onCredentialChange: () => changes.call(null) });
   await makeFolder(host.paths.runDir);
   const lockOptions = { waitMs: 0, holder: holderOf(options), signal: options.signal };
   await using _lock: Lock = await acquireLock(`${host.paths.runDir}/run.lock`, lockOptions);
@@ -23,6 +28,7 @@ export async function runDaemon(options: DaemonOptions, onReady: (reload: () => 
   } finally {
     options.log.event({ kind: "stopping", because: "asked to" });
     await daemon.close();
+    changes.close();
   }
 }
 

@@ -6,8 +6,9 @@ import { type FoundCredential, findCredential, parseDockerConfig } from "../core
 import { googleKeyProblem, unwrapGoogleKey } from "../core/credentials/google-key.ts";
 import { Secret } from "../core/credentials/secret.ts";
 import type { Endpoint } from "../core/endpoint.ts";
-import { askCredentialHelper, type HelperOptions } from "./credential-helper.ts";
+import { askCredentialHelper, type HelperAnswer, type HelperOptions } from "./credential-helper.ts";
 import { readSmallFile } from "./small-file.ts";
+import { stampFile } from "./stamp.ts";
 
 /** An endpoint, as far as its credential's source goes. */
 export type CredentialOwner = Pick<Endpoint, "role" | "url" | "credentialPath" | "isCredentialOwn" | "gcrKeyPath">;
@@ -22,12 +23,27 @@ interface Read {
   readonly warning: string | null;
 }
 
+/** Asks a helper for a server's credential; `stamp` is of the file that names it. */
+export type AskHelper = (question: HelperUse) => Promise<HelperAnswer>;
+
+export interface HelperUse {
+  readonly path: string;
+  readonly stamp: string;
+  readonly name: string;
+  readonly serverAddress: string;
+}
+
 const MAX_BYTES = 1_000_000;
 
-/** Reads an endpoint's credential; a key file comes before an entry of a Docker config. */
-export async function readCredential(owner: CredentialOwner, options: HelperOptions): Promise<CredentialReading> {
+/** Reads an endpoint's credential, and runs its helper; a key file comes before an entry of a Docker config. */
+export function readCredential(owner: CredentialOwner, options: HelperOptions): Promise<CredentialReading> {
+  return readCredentialWith(owner, ({ name, serverAddress }) => askCredentialHelper(name, serverAddress, options));
+}
+
+/** The same for those who ask helpers in a way of their own. */
+export async function readCredentialWith(owner: CredentialOwner, ask: AskHelper): Promise<CredentialReading> {
   if (owner.gcrKeyPath !== null) return readGoogleKey(owner.gcrKeyPath);
-  if (owner.credentialPath !== null) return readDockerConfig(owner, owner.credentialPath, options);
+  if (owner.credentialPath !== null) return readDockerConfig(owner, owner.credentialPath, ask);
   return { credential: NO_CREDENTIAL, problem: null, warning: null };
 }
 
@@ -39,16 +55,14 @@ async function readGoogleKey(path: string): Promise<CredentialReading> {
   return { credential: { kind: "googleKey", path, json: new Secret(file.text) }, problem: null, warning: file.warning };
 }
 
-async function readDockerConfig(
-  owner: CredentialOwner,
-  path: string,
-  options: HelperOptions,
-): Promise<CredentialReading> {
+async function readDockerConfig(owner: CredentialOwner, path: string, ask: AskHelper): Promise<CredentialReading> {
+  const stamp = stampFile(path);
   const file = await readCredentialFile(path);
   if ("problem" in file) return unread(file.problem, null);
   const config = parseDockerConfig(file.text);
   if (typeof config === "string") return unread(`Cannot use "${path}": ${config}`, file.warning);
-  const found = await resolveHelper(findCredential(config, owner.url), options);
+  const entry = findCredential(config, owner.url);
+  const found = entry.kind === "helper" ? await resolveHelper(entry, { path, stamp }, ask) : entry;
   if (found.kind === "problem") return unread(`Cannot use "${path}" for ${owner.url}: ${found.problem}`, file.warning);
   if (found.kind === "absent") return absent(owner, path, file.warning);
   return { credential: unwrapGoogleKey(found.credential, path), problem: null, warning: file.warning };
@@ -56,10 +70,13 @@ async function readDockerConfig(
 
 type Resolved = Exclude<FoundCredential, { kind: "helper" }>;
 
-async function resolveHelper(found: FoundCredential, options: HelperOptions): Promise<Resolved> {
-  if (found.kind !== "helper") return found;
-  const answer = await askCredentialHelper(found.helper, found.serverAddress, options);
-  return answer.kind === "absent" ? found.otherwise : answer;
+async function resolveHelper(
+  { helper, serverAddress, otherwise }: Extract<FoundCredential, { kind: "helper" }>,
+  file: Pick<HelperUse, "path" | "stamp">,
+  ask: AskHelper,
+): Promise<Resolved> {
+  const answer = await ask({ ...file, name: helper, serverAddress });
+  return answer.kind === "absent" ? otherwise : answer;
 }
 
 // One Docker config serves all upstreams, and it is right that it does not know them all; a mirror's is its own, and

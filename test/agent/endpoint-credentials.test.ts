@@ -37,9 +37,12 @@ function endpoint(credentialPath: string | null = "/config.json"): Endpoint {
 
 /** Credentials read from `state.reading`, and a registry that answers as `state.send` does. */
 function setUp(send: Send = async () => ({ status: 200, headers: {}, body: Buffer.alloc(0) })) {
-  const state = { reading: good(joe), googleFails: false, fetched: 0 };
+  const state = { reading: good(joe), googleFails: false, fetched: 0, maxAgeMs: 0 };
   const credentials = new EndpointCredentials({
-    readCredential: async () => state.reading,
+    readCredential: async (_, maxAgeMs) => {
+      state.maxAgeMs = maxAgeMs;
+      return state.reading;
+    },
     createAuth: ({ url }) => new EndpointAuth({ origin: url, send, nowMs: () => 0 }),
     googleTokens: new GoogleTokens({
       clock: { nowMs: () => 0, after: () => ({ cancel: () => {} }) },
@@ -153,3 +156,33 @@ test("describeCredential() names the endpoint whose credential is refused, and w
     "Cannot authenticate at https://m.example: https://m.example refuses the credential; correct it in the file that holds it",
   ]);
 });
+
+const MAX_AGES: [string, Send, number][] = [
+  ["a minute old", async () => ({ status: 200, headers: {}, body: Buffer.alloc(0) }), 60_000],
+  [
+    "hardly older than its refusal",
+    async () => ({ status: 401, headers: { "www-authenticate": "Basic" }, body: Buffer.alloc(0) }),
+    10_000,
+  ],
+  [
+    "of any age while it is taken, and a new one costs a restart",
+    async ({ url, headers }) => ({
+      status: url.pathname === "/token" || headers.Authorization?.startsWith("Bearer ") ? 200 : 401,
+      headers: { "www-authenticate": 'Bearer realm="https://m.example/token"' },
+      body: Buffer.from('{"token":"x"}'),
+    }),
+    Number.POSITIVE_INFINITY,
+  ],
+];
+
+for (const [name, send, maxAgeMs] of MAX_AGES) {
+  test(`EndpointCredentials lets what a helper said be ${name}`, async () => {
+    const { state, credentials, chosen } = setUp(send);
+    await chosen();
+    assert.equal(state.maxAgeMs, 60_000);
+    await credentials.ask(signal);
+    await chosen();
+    await chosen();
+    assert.equal(state.maxAgeMs, maxAgeMs);
+  });
+}
