@@ -158,9 +158,11 @@ export function isGoogleRegistry(registry: Registry): boolean {
   return registry === "gcr.io" || registry.endsWith(".gcr.io") || registry.endsWith(".pkg.dev");
 }
 
-// What containerd itself would contact (hosts.go, ConfigureHosts): docker.io is served elsewhere, and
-// registries on this machine speak http unless something says otherwise.
-function defaultUpstream(registry: Registry): string {
+/**
+ * What containerd itself would contact (hosts.go, ConfigureHosts): docker.io is served elsewhere, and
+ * registries on this machine speak http unless something says otherwise.
+ */
+export function defaultUpstream(registry: Registry): string {
   if (registry === "docker.io") return "https://registry-1.docker.io";
   const loopback = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(registry);
   return `${loopback ? "http" : "https"}://${registry}`;

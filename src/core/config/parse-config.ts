@@ -11,6 +11,7 @@ import { describeValue, quoteText } from "./describe-value.ts";
 import { findMirrorConflicts } from "./find-mirror-conflicts.ts";
 import { findMisplaced } from "./find-misplaced.ts";
 import { findSchemaProblems, renderWrongValue } from "./find-schema-problems.ts";
+import { findSharedUpstreams } from "./find-shared-upstreams.ts";
 import { findUpstreamConflicts } from "./find-upstream-conflicts.ts";
 import { type Places, placeOfKey, placeOfOffset, warningAt } from "./places.ts";
 import { readDocuments } from "./read-documents.ts";
@@ -62,7 +63,8 @@ function mergeDocuments(places: Places): { file: Loose; issues: ConfigIssue[] } 
 /** What is wrong by itself is not also said to conflict with another value. */
 function findConflicts(file: Loose, wrong: readonly ConfigIssue[], places: Places): ConfigIssue[] {
   const wrongAt = new Set(wrong.map(({ at }) => at));
-  const conflicts = [...findMirrorConflicts(file), ...findUpstreamConflicts(file)].slice(0, MOST_ISSUES + 1);
+  const found = [...findMirrorConflicts(file), ...findUpstreamConflicts(file), ...findSharedUpstreams(file)];
+  const conflicts = found.slice(0, MOST_ISSUES + 1);
   return conflicts.map((each) => renderConflict(each, places)).filter(({ at }) => !wrongAt.has(at));
 }
 

@@ -41,6 +41,7 @@ const BEYOND_SCHEMA = [
   "probe-timeout-over-interval",
   "tags-resolved-nowhere",
   "upstreams-http-with-ca",
+  "upstreams-one-url-two-credentials",
   "upstreams-twice",
   "upstreams-two-cas",
 ];
