@@ -188,11 +188,13 @@ export class Daemon {
   // What changed between reading a file and watching it would go unseen: what is newly watched is read again.
   async #loadConfig(): Promise<LoadedConfig> {
     const loaded = await this.#host.loadConfig();
-    const config = loaded.config ?? this.#agent.view.inForce?.config;
+    const { inForce } = this.#agent.view;
+    const config = loaded.config ?? inForce?.config;
     this.#metrics.follow(config?.agent.metrics);
     const node = config ? this.#host.placesToWatch(config) : { files: [], folders: [] };
     this.#watchedNode = JSON.stringify(node);
-    const watched = { ...node, files: [this.#host.paths.config, ...loaded.names, ...node.files] };
+    const names = [...loaded.names, ...(loaded.config ? [] : (inForce?.names ?? []))];
+    const watched = { ...node, files: [this.#host.paths.config, ...names, ...node.files] };
     if (JSON.stringify(watched) === this.#watched) return loaded;
     this.#watched = JSON.stringify(watched);
     this.#watch.setPaths(watched);

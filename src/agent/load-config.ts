@@ -68,7 +68,7 @@ export async function loadLastGood(stateDir: string): Promise<LoadedConfig | nul
   if (!lastGood) return null;
   const { config } = parseConfig(lastGood.text);
   const tlsFiles = new Map(lastGood.tlsFiles.map((file) => [file.sourcePath, file]));
-  return { text: lastGood.text, config, tlsFiles, issues: [], names: [] };
+  return { text: lastGood.text, config, tlsFiles, issues: [], names: config ? namesIn(config) : [] };
 }
 
 function namesIn(config: MirrorConfig): string[] {

@@ -37,6 +37,10 @@ async function makeNode(workspace: Workspace, script: string) {
     configure: (hosts: string) => agent.configure(config(hosts)),
     /** As `docker login` does it. */
     login,
+    changePassword: (password: string) => {
+      const auths = { "127.0.0.1:9": { username: "joe", password } };
+      return writeFile(dockerConfig, JSON.stringify({ auths }));
+    },
     until,
     untilHosts: (registry: string, wanted: RegExp) =>
       until(join(root, "etc/containerd/certs.d", registry, "hosts.toml"), wanted),
@@ -94,4 +98,15 @@ test("run asks a helper that has a new password at each call no more than once f
   assert.equal(await readFile(join(bin, "runs"), "utf8"), "run\n");
   await login();
   await untilHosts("private.test", new RegExp(`Basic (?!${basicOf("1").source.slice(6)})`));
+});
+
+test("run sees a changed password while the config is rejected", async () => {
+  await using workspace = await createWorkspace();
+  const { agent, configure, changePassword, untilHosts } = await makeNode(workspace, "exit 1");
+  await changePassword("one");
+  await untilHosts("private.test", basicOf("one"));
+  await configure("no list");
+  await agent.untilStatus(({ config }) => config.state === "rejected");
+  await changePassword("two");
+  await untilHosts("private.test", basicOf("two"));
 });
