@@ -1,18 +1,19 @@
 // Reads a Docker config.json (podman's auth.json and kubelet's .dockerconfigjson have the same shape) and
 // finds what it says about one registry. Outside facts: docker/cli cli/config (a helper of the registry
 // before the store, the store before "auths"; "auth" before "username"), containers-auth.json(5) (keys
-// with a path, the longest fits best). Messages never quote the file: JSON.parse's own do.
+// with a path, the longest fits best), Go's encoding/json and base64 (null is as if it were not there, line breaks
+// count for nothing). Messages never quote the file: JSON.parse's own do.
 
 import * as z from "zod";
 import { type Credential, NO_CREDENTIAL } from "./credential.ts";
 import { addressFit, DOCKER_HUB_KEY, hostAndPort, parseRegistryAddress } from "./registry-address.ts";
 import { Secret } from "./secret.ts";
 
-const text = z.string().optional();
+const text = z.string().nullish();
 const entrySchema = z.object({ auth: text, username: text, password: text, identitytoken: text, registrytoken: text });
 const configSchema = z.object({
   auths: z.record(z.string(), entrySchema.nullable()).nullish(),
-  credHelpers: z.record(z.string(), z.string()).nullish(),
+  credHelpers: z.record(z.string(), text).nullish(),
   credsStore: text,
 });
 
@@ -20,7 +21,7 @@ type Entry = z.infer<typeof entrySchema>;
 
 export interface DockerConfig {
   readonly auths: Readonly<Record<string, Entry | null>>;
-  readonly credHelpers: Readonly<Record<string, string>>;
+  readonly credHelpers: Readonly<Record<string, string | null | undefined>>;
   readonly credsStore: string | null;
 }
 
@@ -83,7 +84,7 @@ function readAuth(auth: string, key: string): Exclude<FoundCredential, { kind: "
 
 // Buffer skips what is not base64, and half a password is worse than none.
 function decodeBase64(encoded: string): string | null {
-  const trimmed = encoded.trim();
+  const trimmed = encoded.replace(/[\r\n]/g, "").trim();
   if (!/^(?:[\w+/]{4})*(?:[\w+/]{2,3}={0,2})?$/.test(trimmed)) return null;
   return Buffer.from(trimmed, "base64").toString("utf8");
 }
@@ -95,8 +96,14 @@ function found(credential: Credential): { kind: "found"; credential: Credential 
 function bestKey(keys: readonly string[], registry: string): string | null {
   const wanted = parseRegistryAddress(registry);
   const fits = keys.map((key) => ({ key, fit: addressFit(parseRegistryAddress(key), wanted) }));
-  const best = fits.filter(({ fit }) => fit >= 0).sort((a, b) => b.fit - a.fit);
+  const best = fits.filter(({ fit }) => fit >= 0).sort((a, b) => b.fit - a.fit || oddity(a.key) - oddity(b.key));
   return best[0]?.key ?? null;
+
+  // Docker looks for the key that it writes itself before it compares hosts (config/configfile, GetAuthConfig).
+  function oddity(key: string): number {
+    if (key === helperAddress(registry)) return 0;
+    return key.includes("://") ? 2 : 1;
+  }
 }
 
 function helperAddress(registry: string): string {

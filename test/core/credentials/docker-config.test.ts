@@ -37,6 +37,8 @@ const ENTRIES: [string, object, string][] = [
     { auth: base64("joe:pw"), username: "x", password: "y" },
     "joe:pw",
   ],
+  ["auth in several lines", { auth: `${base64("joe:p:w").replace(/.{4}/, "$&\r\n")}\n` }, "joe:p:w"],
+  ["null for what is not there", { auth: null, username: "joe", password: "pw", identitytoken: null }, "joe:pw"],
   ["username and password", { username: "joe", password: "p:w" }, "joe:p:w"],
   ["a password beyond ASCII", { auth: base64("joe:pä§") }, "joe:pä§"],
   [
@@ -91,6 +93,30 @@ for (const [key, registry, fits] of KEYS) {
     assert.equal(shown(findCredential(config, registry)), fits ? "joe:pw" : "absent");
   });
 }
+
+test("findCredential() prefers the key that Docker writes to others that mean the same", () => {
+  const auths = Object.fromEntries(
+    [
+      "https://r.example:5000/v1/",
+      "r.example:5000",
+      "https://r.example:5000",
+      "docker.io",
+      "https://index.docker.io/v1/",
+      "https://r.example/team",
+      "r.example/team",
+    ].map((key) => [key, { username: key, password: "" }]),
+  );
+  const keyFor = (registry: string): string => shown(findCredential(parsed({ auths }), registry)).slice(0, -1);
+  assert.equal(keyFor("https://r.example:5000"), "r.example:5000");
+  assert.equal(keyFor("https://registry-1.docker.io"), "https://index.docker.io/v1/");
+  assert.equal(keyFor("https://r.example/v2/team"), "r.example/team");
+});
+
+test("parseDockerConfig() takes null for what is not there", () => {
+  const config = parsed({ credsStore: null, credHelpers: { "r.example": null }, auths: { "s.example": null } });
+  assert.equal(shown(findCredential(config, "https://r.example")), "absent");
+  assert.equal(shown(findCredential(config, "https://s.example")), "absent");
+});
 
 test("findCredential() takes the longest path that fits", () => {
   const auths = {
