@@ -48,6 +48,7 @@ function sharedUses(config: MirrorConfig): Use[] {
   const { gcrKeyPath, privateRegistryConfigPath } = config;
   const nobody = { role: "upstream", url: "https://gcr.io" } as const;
   const key = { at: "gcrKeyPath", owner: { ...nobody, credentialPath: null, gcrKeyPath } };
+  if (privateRegistryConfigPath === null) return [key];
   const upstreams = endpointsOf(compileRoutes(config)).filter(({ role }) => role === "upstream");
   const owners = upstreams.filter(({ credentialPath }) => credentialPath === privateRegistryConfigPath);
   const at = "privateRegistryConfigPath";

@@ -63,6 +63,18 @@ privateRegistries: [{ host: r.example, pullCredentialConfigPath: ${await workspa
   assert.deepEqual([code, valid], [2, false]);
 });
 
+test("check tells what is wrong with gcrKeyPath once, where no other file is named for upstreams", async () => {
+  await using workspace = await createWorkspace();
+  const text = `registryMirrors: [{ endpoint: "${MIRROR}" }]\ngcrKeyPath: ${workspace.dir}/key.json\n`;
+  const config = await workspace.file("config.yaml", text);
+  const { stdout } = await runCommand(["--output", "json", "check", config], { env: {} });
+  const { issues } = JSON.parse(stdout) as { issues: { at: string }[] };
+  assert.deepEqual(
+    issues.map(({ at }) => at),
+    ["gcrKeyPath"],
+  );
+});
+
 test("check warns of a credential file that every user can read, and ends with 0", async () => {
   await using workspace = await createWorkspace();
   const path = await workspace.file("docker.json", dockerConfig("mirror.example:5000"));
