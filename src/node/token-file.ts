@@ -13,7 +13,7 @@ interface Entry {
   readonly lifetimeMs: number;
 }
 
-type Entries = Readonly<Record<string, Entry>>;
+type Entries = Readonly<Record<string, Entry | null>>;
 
 /** The token that was kept of a key, be it still good or not. */
 export async function readKeptToken(stateDir: string, keyJson: Secret): Promise<KeptToken | null> {
@@ -38,8 +38,8 @@ export async function writeKeptTokens(stateDir: string, tokens: readonly KeptTok
 async function readEntries(stateDir: string): Promise<Entries> {
   const text = await readTextIfThere(pathIn(stateDir));
   try {
-    const kept = JSON.parse(text ?? "null") as { schema: number; tokens: Entries } | null;
-    return kept?.schema === 1 ? kept.tokens : {};
+    const kept = JSON.parse(text ?? "null") as { schema: number; tokens?: Entries | null } | null;
+    return kept?.schema === 1 ? (kept.tokens ?? {}) : {};
   } catch {
     return {};
   }

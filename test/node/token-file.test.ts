@@ -10,6 +10,8 @@ const keyJson = new Secret('{"private_key":"hunter2"}');
 const other = new Secret('{"private_key":"other"}');
 const KEPT = { keyJson, token: new Secret("ya29"), expiresAtMs: 7_200_000, lifetimeMs: 3_600_000 };
 
+const NONE = ["null", "[]", '{"schema":1}', '{"schema":1,"tokens":null}', '{"schema":1,"tokens":7}'];
+
 function makeFolder(t: TestContext): { dir: string; path: string } {
   const dir = mkdtempSync(join(tmpdir(), "mirror-agent-tokens-"));
   t.after(() => rmSync(dir, { recursive: true }));
@@ -43,7 +45,7 @@ test("readKeptToken() takes a damaged file for none", async (t) => {
   const { dir, path } = makeFolder(t);
   await writeKeptTokens(dir, [KEPT]);
   const text = readFileSync(path, "utf8");
-  for (const bad of [text.slice(0, -9), text.replace('"ya29"', "7"), text.replace("7200000", '"x"'), "null", "[]"]) {
+  for (const bad of [text.slice(0, -9), text.replace('"ya29"', "7"), text.replace("7200000", '"x"'), ...NONE]) {
     writeFileSync(path, bad);
     assert.equal(await readKeptToken(dir, keyJson), null, bad);
   }
