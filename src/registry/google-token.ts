@@ -19,6 +19,7 @@ const DEFAULT_UNIVERSE = "googleapis.com";
 /** Reading images is all that is asked for; gcr.io and Artifact Registry both go by it. */
 const SCOPES = ["https://www.googleapis.com/auth/devstorage.read_only"];
 const DEFAULT_LIFETIME_MS = 3_600_000;
+const METHODS = ["GET", "POST", "PUT"] as const;
 
 const keySchema = z.looseObject({
   type: z.string(),
@@ -90,7 +91,8 @@ function fetchWith({ send, tokenUri, signal }: Fetching): typeof fetch {
     const headers = new Headers(init?.headers);
     const { body = null } = init ?? {};
     if (body instanceof URLSearchParams) headers.set("Content-Type", "application/x-www-form-urlencoded");
-    const method = init?.method === "POST" ? "POST" : "GET";
+    // AWS's metadata service gives a session token to a PUT alone (imdsv2_session_token_url).
+    const method = METHODS.find((known) => known === init?.method) ?? "GET";
     const answer = await send(
       { method, url, headers: Object.fromEntries(headers), body: body === null ? null : String(body) },
       signal,

@@ -104,9 +104,14 @@ class Renewal {
     const leftMs = this.#leftMs();
     const failure = `Cannot get an access token with "${this.#path}": ${this.#failure}`;
     if (leftMs <= 0) return { token: null, problem: failure, warning: null };
-    const near = this.#failure !== null && leftMs < this.#lifetimeMs / 4;
-    const warning = near ? `${failure}; the present one ends in ${Math.ceil(leftMs / 60_000)} min` : null;
-    return { token: this.#token, problem: null, warning };
+    const isNear = this.#failure !== null && leftMs < this.#lifetimeMs / 4;
+    // The time, not what is left: a text that changes is told anew each time.
+    const endsAt = (): string => new Date(this.#options.clock.nowMs() + leftMs).toISOString();
+    return {
+      token: this.#token,
+      problem: null,
+      warning: isNear ? `${failure}; the present one ends at ${endsAt()}` : null,
+    };
   }
 
   get kept(): KeptToken | null {

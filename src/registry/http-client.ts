@@ -19,7 +19,7 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** Without it, a GET, or a POST where there is a body. */
-  readonly method?: "HEAD";
+  readonly method?: "HEAD" | "POST" | "PUT";
   /** Makes it a POST; token servers take secrets in a form. */
   readonly body?: string;
   readonly tls: TlsMaterial;

@@ -8,7 +8,7 @@ import type { HttpClient } from "./http-client.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
 export interface SendRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
@@ -33,9 +33,8 @@ const MAX_BODY_BYTES = 256 * 1024;
 
 /** Sends through an HttpClient. */
 export function createSend(client: Pick<HttpClient, "get">, settings: SendSettings): Send {
-  return ({ method, body, ...request }, signal) =>
-    client.get(
-      { ...request, ...settings, maxBodyBytes: MAX_BODY_BYTES, ...(method === "POST" ? { body: body ?? "" } : {}) },
-      signal,
-    );
+  return ({ method, body, ...request }, signal) => {
+    const content = method === "GET" ? {} : { method, body: body ?? "" };
+    return client.get({ ...request, ...settings, ...content, maxBodyBytes: MAX_BODY_BYTES }, signal);
+  };
 }
