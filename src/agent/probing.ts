@@ -109,7 +109,7 @@ export class Probing {
   #probeRoot(target: ProberTarget, { endpoint, auth }: Asked, signal: AbortSignal): Promise<ProbeResult> {
     const authorization = auth.current()?.reveal() ?? null;
     const authorize: Authorize = async ({ target: { authorization: sent } }, stop) => {
-      const asked = auth.authorize({ rejected: sent !== null, scopes: [] }, stop);
+      const asked = auth.authorize({ rejected: sent !== null, scopes: [], timeoutMs: target.timeoutMs }, stop);
       const header = await (endpoint.role === "upstream" ? asked.catch(goOnWithoutCredential) : asked);
       return header?.reveal() ?? null;
     };

@@ -25,6 +25,13 @@ export interface EndpointAuthOptions {
   readonly random?: () => number;
 }
 
+export interface AuthorizeOptions {
+  readonly rejected: boolean;
+  readonly scopes: readonly string[];
+  /** For everything that has to be asked. */
+  readonly timeoutMs: number;
+}
+
 interface HeldToken {
   readonly authorization: Secret;
   readonly renewAtMs: number;
@@ -92,8 +99,19 @@ export class EndpointAuth {
    * credential. Throws RequestFailure "unauthorized" where the one that there is is not taken.
    * `scopes` are for a token server: "repository:library/busybox:pull".
    */
-  async authorize(
-    { rejected, scopes }: { rejected: boolean; scopes: readonly string[] },
+  async authorize({ timeoutMs, ...wish }: AuthorizeOptions, signal: AbortSignal): Promise<Secret | null> {
+    const late = AbortSignal.timeout(timeoutMs);
+    try {
+      return await this.#authorize(wish, AbortSignal.any([signal, late]));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!late.aborted) throw error;
+      throw new RequestFailure("response-timeout", `no answer about our credential within ${timeoutMs} ms`);
+    }
+  }
+
+  async #authorize(
+    { rejected, scopes }: Omit<AuthorizeOptions, "timeoutMs">,
     signal: AbortSignal,
   ): Promise<Secret | null> {
     if (this.#credential.kind === "none") return null;
@@ -135,6 +153,7 @@ export class EndpointAuth {
     if (answer.kind === "failed") throw new RequestFailure("server-error", answer.because);
     if (answer.kind === "refused") {
       const by = new URL(realm).origin;
+      if (answer.forScopes) throw new RequestFailure("forbidden", `${by} gives us no token for ${scopes.join(" ")}`);
       this.#learn({ kind: "refused", by });
       throw new RequestFailure("unauthorized", `${by} refuses our credential`);
     }

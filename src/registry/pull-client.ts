@@ -80,9 +80,9 @@ export class PullClient {
   async #authorize(challenge: string, signal: AbortSignal): Promise<string | null> {
     const { client, auth, target } = this.#options;
     const scope = this.#scope;
-    const own = await auth.authorize({ rejected: this.#authorization !== null, scopes: [scope] }, signal);
-    if (own !== null) return own.reveal();
     const { tls, proxy, timeoutMs } = target;
+    const own = await auth.authorize({ rejected: this.#authorization !== null, scopes: [scope], timeoutMs }, signal);
+    if (own !== null) return own.reveal();
     const send = createSend(client, { tls, proxy, timeoutMs });
     return (await fetchAnonymousToken({ challenge, origin: this.#origin, scope }, send, signal))?.reveal() ?? null;
   }

@@ -16,8 +16,8 @@ export interface TokenQuery {
 
 export type TokenAnswer =
   | { readonly kind: "token"; readonly token: Secret; readonly lifetimeMs: number }
-  /** The token server does not take the credential. */
-  | { readonly kind: "refused" }
+  /** The token server does not take the credential, or, `forScopes`, perhaps takes it for other scopes than these. */
+  | { readonly kind: "refused"; readonly forScopes: boolean }
   /** It gave no token for another reason: one clause without secrets. */
   | { readonly kind: "failed"; readonly because: string };
 
@@ -27,7 +27,8 @@ const DEFAULT_LIFETIME_S = 60;
 /** Asks the token server for one token. */
 export async function requestToken(query: TokenQuery, send: Send, signal: AbortSignal): Promise<TokenAnswer> {
   const { status, body } = await send(tokenRequest(query), signal);
-  if (status === 401 || status === 403) return { kind: "refused" };
+  if (status === 401 || (status === 400 && isOAuthRefusal(body))) return { kind: "refused", forScopes: false };
+  if (status === 403) return { kind: "refused", forScopes: query.scopes.length > 0 };
   const origin = new URL(query.realm).origin;
   if (status !== 200) return { kind: "failed", because: `token server ${origin} answered ${status}` };
   return (
@@ -54,6 +55,13 @@ function formRequest({ realm, service, scopes }: TokenQuery, refreshToken: Secre
   form.set("refresh_token", refreshToken.reveal());
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
   return { method: "POST", url: new URL(realm), headers, body: form.toString() };
+}
+
+/** RFC 6749, section 5.2: a refresh token that has ended, or is nobody's, is answered with 400. */
+const oauthErrorSchema = z.object({ error: z.enum(["invalid_grant", "invalid_client", "unauthorized_client"]) });
+
+function isOAuthRefusal(body: Buffer): boolean {
+  return oauthErrorSchema.safeParse(parseJson(body.toString("utf8"))).success;
 }
 
 const answerSchema = z.object({

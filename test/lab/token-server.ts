@@ -23,6 +23,8 @@ export interface TokenServer extends RecordingServer {
   account: Account;
   /** Of the tokens that it gives from now on. */
   lifetimeS: number;
+  /** The status with which it answers who asks for these scopes; null: as it should, "silent": not at all. */
+  statusWith: (scopes: readonly string[]) => number | "silent" | null;
   /** All tokens that it gave, oldest first. */
   readonly tokens: readonly string[];
   /** Whether a token of its own still holds and was given to the account, not to nobody. */
@@ -45,6 +47,9 @@ export async function startTokenServer(
   const tokens: string[] = [];
   const server = await startRecordingServer(workspace, tls, (request, response) => {
     const asked = readQuery(request);
+    const trouble = state.statusWith(asked.getAll("scope"));
+    if (trouble === "silent") return;
+    if (trouble !== null) return void response.writeHead(trouble).end();
     const known = isKnown(request, asked, state.account);
     if (known === "wrong") return void response.writeHead(401).end();
     const token = makeToken(signer, {
@@ -62,6 +67,7 @@ export async function startTokenServer(
     signerCert: signer.cert,
     account,
     lifetimeS: 60,
+    statusWith: () => null,
     tokens,
     issue: (...scopes: string[]) => makeToken(signer, { scopes, lifetimeS: 600 }),
     admits: (token: string) => (expiries.get(token) ?? 0) > Date.now(),

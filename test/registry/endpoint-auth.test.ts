@@ -26,6 +26,7 @@ const authority = makeAuthority();
 const tls = authority.issue(["IP:127.0.0.1"]);
 const account = { username: "joe", password: "hunter2", refreshToken: "refresh-me" };
 const signal = new AbortController().signal;
+const timeoutMs = 5_000;
 
 const basic = (password = account.password): PresentedCredential => ({
   kind: "basic",
@@ -161,12 +162,12 @@ test("EndpointAuth.authorize() gets a token for scopes once, and again before it
   const { auth, tokens, clock } = await setUp(workspace, tokenGuard);
   auth.present(basic());
   const scopes = ["repository:lab/a:pull"];
-  const first = await auth.authorize({ rejected: false, scopes }, signal);
+  const first = await auth.authorize({ rejected: false, scopes, timeoutMs }, signal);
   assert.ok(first && tokens.admits(first.reveal().replace("Bearer ", "")));
   clock.nowMs += 44_000;
-  assert.equal(await auth.authorize({ rejected: false, scopes }, signal), first);
+  assert.equal(await auth.authorize({ rejected: false, scopes, timeoutMs }, signal), first);
   clock.nowMs += 2_000;
-  assert.notEqual(await auth.authorize({ rejected: false, scopes }, signal), first);
+  assert.notEqual(await auth.authorize({ rejected: false, scopes, timeoutMs }, signal), first);
   assert.deepEqual(
     tokens.received.map(({ path }) => path),
     ["/token?service=lab", ...Array(2).fill("/token?service=lab&scope=repository%3Alab%2Fa%3Apull")],
@@ -185,7 +186,7 @@ test("EndpointAuth.current() has the header that the next request can carry", as
 test("EndpointAuth.authorize() has nothing to say without a credential", async () => {
   await using workspace = await createWorkspace();
   const { auth, registry } = await setUp(workspace, tokenGuard);
-  assert.equal(await auth.authorize({ rejected: false, scopes: [] }, signal), null);
+  assert.equal(await auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal), null);
   assert.deepEqual(registry.received, []);
 });
 
@@ -193,23 +194,23 @@ test("EndpointAuth.authorize() finds a password that was changed, and does not t
   await using workspace = await createWorkspace();
   const { auth, tokens, clock } = await setUp(workspace, tokenGuard);
   auth.present(basic());
-  await auth.authorize({ rejected: false, scopes: [] }, signal);
+  await auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal);
   tokens.account = { ...account, password: "new" };
   clock.nowMs += 46_000;
   const refused = new RequestFailure("unauthorized", `${tokens.url} refuses our credential`);
-  await assert.rejects(auth.authorize({ rejected: false, scopes: [] }, signal), refused);
+  await assert.rejects(auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal), refused);
   assert.deepEqual(auth.answer, { kind: "refused", by: tokens.url });
   const asked = tokens.received.length;
   for (let probe = 0; probe < 11; probe++) {
     clock.nowMs += 5_000;
-    await assert.rejects(auth.authorize({ rejected: false, scopes: [] }, signal), refused);
+    await assert.rejects(auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal), refused);
   }
   assert.equal(tokens.received.length, asked);
   clock.nowMs += 5_000;
-  await assert.rejects(auth.authorize({ rejected: false, scopes: [] }, signal), refused);
+  await assert.rejects(auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal), refused);
   assert.equal(tokens.received.length, asked + 1);
   auth.present(basic("new"));
-  assert.ok(await auth.authorize({ rejected: false, scopes: [] }, signal));
+  assert.ok(await auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal));
 });
 
 test("EndpointAuth.authorize() follows a registry that changes from passwords to tokens and back", async () => {
@@ -218,10 +219,10 @@ test("EndpointAuth.authorize() follows a registry that changes from passwords to
   auth.present(basic());
   await auth.ask(signal);
   registry.guard = tokenGuard(tokens);
-  assert.match((await auth.authorize({ rejected: true, scopes: [] }, signal))?.reveal() ?? "", /^Bearer /);
+  assert.match((await auth.authorize({ rejected: true, scopes: [], timeoutMs }, signal))?.reveal() ?? "", /^Bearer /);
   assert.equal(auth.answer.kind, "bearer");
   registry.guard = basicGuard(account);
-  assert.match((await auth.authorize({ rejected: true, scopes: [] }, signal))?.reveal() ?? "", /^Basic /);
+  assert.match((await auth.authorize({ rejected: true, scopes: [], timeoutMs }, signal))?.reveal() ?? "", /^Basic /);
   assert.equal(auth.answer.kind, "direct");
 });
 
@@ -230,7 +231,7 @@ test("EndpointAuth.answer stays the same object while the server's answer is the
   const { auth } = await setUp(workspace, tokenGuard);
   auth.present(basic());
   const first = await auth.ask(signal);
-  await auth.authorize({ rejected: true, scopes: [] }, signal);
+  await auth.authorize({ rejected: true, scopes: [], timeoutMs }, signal);
   assert.equal(auth.answer, first);
 });
 
@@ -282,12 +283,12 @@ for (const [status, reason] of [
     registry.statusWith = (header) => (header === null ? null : status);
     auth.present(basic());
     await assert.rejects(
-      auth.authorize({ rejected: false, scopes: [] }, signal),
+      auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal),
       (error) => error instanceof RequestFailure && error.reason === reason,
     );
     assert.equal(auth.answer.kind, "unknown");
     registry.statusWith = () => null;
-    assert.ok(await auth.authorize({ rejected: false, scopes: [] }, signal));
+    assert.ok(await auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal));
   });
 }
 
@@ -298,7 +299,7 @@ test("EndpointAuth.current() shows the credential to a registry that is open at 
   await auth.ask(signal);
   assert.ok(auth.current());
   registry.guard = { ...OPEN, admits: (header) => header === null };
-  assert.equal(await auth.authorize({ rejected: true, scopes: [] }, signal), null);
+  assert.equal(await auth.authorize({ rejected: true, scopes: [], timeoutMs }, signal), null);
   assert.deepEqual([auth.answer, auth.current()], [{ kind: "anonymous", takes: "refused" }, null]);
 });
 
@@ -308,7 +309,7 @@ test("EndpointAuth.authorize() says that a token server is failing, which is no 
   auth.present(basic());
   await tokens.close();
   await assert.rejects(
-    auth.authorize({ rejected: false, scopes: [] }, signal),
+    auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal),
     (error) => error instanceof RequestFailure && error.reason === "refused",
   );
   assert.equal(auth.answer.kind, "unknown");
@@ -322,10 +323,35 @@ test("EndpointAuth.authorize() gets no token that containerd could not get", asy
   auth.setTokensAreUseless("containerd is too old");
   tokens.received.length = 0;
   await assert.rejects(
-    auth.authorize({ rejected: false, scopes: [] }, signal),
+    auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal),
     (error) => error instanceof RequestFailure && error.reason === "unauthorized" && /too old/.test(error.message),
   );
   assert.deepEqual([auth.current(), tokens.received.length], [null, 0]);
   auth.setTokensAreUseless(null);
-  assert.ok(await auth.authorize({ rejected: false, scopes: [] }, signal));
+  assert.ok(await auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal));
+});
+
+test("EndpointAuth.authorize() takes a repository that a token server denies for no refusal of the credential", async () => {
+  await using workspace = await createWorkspace();
+  const { auth, tokens } = await setUp(workspace, tokenGuard);
+  auth.present(basic());
+  await auth.ask(signal);
+  tokens.statusWith = (scopes) => (scopes.length > 0 ? 403 : null);
+  await assert.rejects(
+    auth.authorize({ rejected: false, scopes: ["repository:secret/a:pull"], timeoutMs }, signal),
+    new RequestFailure("forbidden", `${tokens.url} gives us no token for repository:secret/a:pull`),
+  );
+  assert.equal(auth.answer.kind, "bearer");
+  assert.ok(await auth.authorize({ rejected: false, scopes: [], timeoutMs }, signal));
+});
+
+test("EndpointAuth.authorize() waits for a silent token server no longer than it was told to", async () => {
+  await using workspace = await createWorkspace();
+  const { auth, tokens } = await setUp(workspace, tokenGuard);
+  auth.present(basic());
+  tokens.statusWith = () => "silent";
+  await assert.rejects(
+    auth.authorize({ rejected: false, scopes: [], timeoutMs: 200 }, signal),
+    new RequestFailure("response-timeout", "no answer about our credential within 200 ms"),
+  );
 });
