@@ -89,9 +89,10 @@ export async function writeSecretFile(workspace: Workspace, name: string, text: 
   return path;
 }
 
-/** The requests that carried the password of one of these places to a server that it was not for. */
+/** The requests that carried the password of one of these places, its first or its present one, to a server that it was not for. */
 export function findStrays(places: readonly GuardedPlace[], servers: readonly RecordingServer[]): Received[] {
-  return places.flatMap(({ secret, allowed }) =>
-    servers.filter((server) => !allowed.includes(server)).flatMap((server) => carrying(server, secret)),
-  );
+  return places.flatMap(({ secret, tokens, allowed }) => {
+    const others = servers.filter((server) => !allowed.includes(server));
+    return [secret, tokens.account.password].flatMap((each) => others.flatMap((server) => carrying(server, each)));
+  });
 }

@@ -9,7 +9,6 @@ import { type LabAgent, startAgent } from "../lab/agent.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import { startContainerd } from "../lab/containerd.ts";
 import { startGooglePlace, writeSecretFile } from "../lab/credential-node.ts";
-import { startGoogleServer } from "../lab/google-server.ts";
 import { basicGuard, startGuardedRegistry, tokenGuard } from "../lab/guarded-registry.ts";
 import { ask } from "../lab/metrics.ts";
 import { labMissing } from "../lab/parts.ts";
@@ -66,10 +65,14 @@ class Outputs {
   }
 
   /** Runs the commands that show something, in both formats. */
-  async collect(stage: string, environment: Readonly<Record<string, string>>): Promise<void> {
-    for (const command of ["plan", "check", "status"]) {
+  async collect(
+    stage: string,
+    environment: Readonly<Record<string, string>>,
+    commands = ["plan", "check", "status", "doctor", "explain echo.test/lab/hello:1.0"],
+  ): Promise<void> {
+    for (const command of commands) {
       for (const format of ["text", "json"]) {
-        const args = ["--root", this.#root, "--output", format, command];
+        const args = ["--root", this.#root, "--output", format, ...command.split(" ")];
         const { stdout, stderr } = await runCommand(args, { env: environment });
         this.texts.set(`${command} --output ${format}, ${stage}`, stdout + stderr);
       }
@@ -85,7 +88,7 @@ async function startScene(workspace: Workspace) {
   tokens.lifetimeS = 3;
   const startWith = (guard: Parameters<typeof startGuardedRegistry>[1]["guard"]) =>
     startGuardedRegistry(workspace, { tls, guard });
-  const [basic, bearer, refreshed, helped, registryToken, echo, tokenEcho, jsonKey, google] = await Promise.all([
+  const [basic, bearer, refreshed, helped, registryToken, echo, tokenEcho, jsonPlace, google] = await Promise.all([
     startWith(basicGuard({ username: "b", password: SECRETS.password })),
     startWith(tokenGuard(tokens)),
     startWith(tokenGuard(identity)),
@@ -93,9 +96,10 @@ async function startScene(workspace: Workspace) {
     startWith({ admits: (header) => header === `Bearer ${SECRETS.registryToken}`, challenge: () => 'Basic realm="x"' }),
     startEcho(workspace, ({ authorization }) => `Basic realm="${authorization}"`),
     startEcho(workspace, (_, url) => `Bearer realm="${url}/token"`),
-    startGoogleServer(workspace, null),
+    startGooglePlace(workspace, { tls, files: new Map() }),
     startGooglePlace(workspace, { tls, files: new Map() }),
   ]);
+  const jsonKey = jsonPlace.google;
   const auths = {
     basic: { [hostOf(basic)]: { username: "b", password: SECRETS.password } },
     bearer: { [hostOf(bearer)]: { username: "t", password: SECRETS.forTokens } },
@@ -110,7 +114,7 @@ async function startScene(workspace: Workspace) {
     paths[name] = await writeSecretFile(workspace, `${name}.json`, JSON.stringify({ auths: entry }));
   }
   paths.helped = await writeSecretFile(workspace, "helped.json", '{ "credsStore": "planted" }');
-  const keyEntry = { [hostOf(google.registry)]: { username: "_json_key", password: jsonKey.keyJson } };
+  const keyEntry = { [hostOf(jsonPlace.registry)]: { username: "_json_key", password: jsonKey.keyJson } };
   const shared = await writeSecretFile(workspace, "shared.json", JSON.stringify({ auths: keyEntry }));
   const ca = await workspace.file("ca.pem", authority?.cert ?? "");
   const key = await writeSecretFile(workspace, "key.json", google.google.keyJson);
@@ -119,8 +123,12 @@ async function startScene(workspace: Workspace) {
     ([name, { url }]) =>
       `  - { endpoint: "${url}", hosts: [${name}.test], caCertPath: ${ca}, pullCredentialConfigPath: ${paths[name]} }\n`,
   );
-  const upstreams = [...names.map((name) => `${name}.test`.toLowerCase()), "gcr.io"].map(
-    (registry) => `    ${registry}: { endpoint: "${google.registry.url}", caCertPath: ${ca} }\n`,
+  const places = [
+    ...names.map((name) => [`${name}.test`.toLowerCase(), jsonPlace] as const),
+    ["gcr.io", google] as const,
+  ];
+  const upstreams = places.map(
+    ([name, { registry }]) => `    ${name}: { endpoint: "${registry.url}", caCertPath: ${ca} }\n`,
   );
   const config = `registryMirrors:\n${lines.join("").replaceAll(/hosts: \[(\w+)/g, (text) => text.toLowerCase())}gcrKeyPath: ${key}
 privateRegistryConfigPath: ${shared}
@@ -207,7 +215,7 @@ function stagesOf(
   ];
 }
 
-test("run, plan, check and status show no secret, whatever goes wrong", { skip }, async () => {
+test("run and the commands show no secret, whatever goes wrong", { skip }, async () => {
   await using workspace = await createWorkspace();
   const asHelper = JSON.stringify({ Username: "h", Secret: SECRETS.helper }).replaceAll("'", "'\\''");
   await writeHelper(
@@ -229,6 +237,7 @@ test("run, plan, check and status show no secret, whatever goes wrong", { skip }
     JSON.stringify(status.endpoints.slice(0, 5).map(({ credential }) => credential?.kind)) === JSON.stringify(wanted);
   await agent.untilStatus(kinds(["header", "header-token-endpoint", "config-auth", "header", "header"]));
   await outputs.collect("all is well", env);
+  await outputs.collect("all is well", env, ["apply", "migrate"]);
   const { text: wellMetrics } = await ask({ socketPath: `${workspace.dir}/metrics.sock` });
   assert.match(wellMetrics, /^mirror_agent_token_expiry_timestamp_seconds\{.*\} \d/m);
   for (const [stage, said, breakIt] of stagesOf(workspace, scene, agent)) {
@@ -264,6 +273,7 @@ test("run, plan, check and status show no secret, whatever goes wrong", { skip }
   for (const path of [...written.keys()]) {
     if (/\/(var\/lib|run)\/containerd\/|config\.yaml$/.test(path)) written.delete(path);
   }
+  await outputs.collect("at the end", env, ["restore"]);
   const texts = new Map([
     ...written,
     ...outputs.texts,
