@@ -17,7 +17,7 @@ export interface HelperOptions {
 }
 
 /** How long a helper has for its answer. */
-export const HELPER_TIMEOUT_MS = 10_000;
+const HELPER_TIMEOUT_MS = 10_000;
 
 export type HelperAnswer =
   | { readonly kind: "found"; readonly credential: Credential }

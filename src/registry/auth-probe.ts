@@ -57,7 +57,7 @@ async function isTaken(asking: Asking, authorization: Secret, signal: AbortSigna
   if (answer.status === 200) return true;
   if (answer.status === 401 || answer.status === 403) return false;
   const { reason, detail } = judgeRefusal(answer, { authorized: true });
-  throw new RequestFailure(reason, `${detail} to our credential`);
+  throw new RequestFailure(reason, `our credential is answered with ${detail}`);
 }
 
 // Bearer first: only a Google token fits both, and its registries document that form.

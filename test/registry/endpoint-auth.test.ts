@@ -266,7 +266,7 @@ test("EndpointAuth.ask() asks again what it was told minutes ago, and goes on wi
   registry.statusWith = (header) => (header === null ? null : 503);
   await assert.rejects(
     auth.ask(signal),
-    new RequestFailure("server-error", "503 Service Unavailable to our credential"),
+    new RequestFailure("server-error", "our credential is answered with 503 Service Unavailable"),
   );
   assert.equal(auth.answer.kind, "direct");
   registry.statusWith = () => null;
