@@ -8,6 +8,7 @@ import type { Workspace } from "../lab/workspace.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ARCHITECTURES = process.arch === "arm64" ? { deb: "arm64", rpm: "aarch64" } : { deb: "amd64", rpm: "x86_64" };
+export const DEB_ARCHITECTURE = ARCHITECTURES.deb;
 
 export interface Packages {
   readonly deb: string;

@@ -4,15 +4,18 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { VERSION } from "../../src/version.ts";
+import { startDaemon } from "../lab/daemon.ts";
 import { machineMissing } from "../lab/machine.ts";
 import { nodeRoot } from "../lab/parts.ts";
 import { createWorkspace } from "../lab/workspace.ts";
-import { buildPackages } from "./package-file.ts";
+import { buildPackages, DEB_ARCHITECTURE } from "./package-file.ts";
 
 const LIST = `find . \\( -type f -o -type l \\) | grep -vE 'usr/share/lintian|doc/mirror-agent/changelog.gz' | LC_ALL=C sort |
   xargs -d '\\n' stat -c '%n %a %U %G %s' && find . -type f | grep mirror-agent | LC_ALL=C sort | grep -v changelog.gz |
@@ -67,6 +70,33 @@ test("scripts/package gives the same bytes twice", { skip: machineMissing(), tim
   assert.match(sums[0] ?? "", /\.rpm\n.*\.cdx\.json\n.*\.deb\n/);
 });
 
+test("scripts/package fetches nothing while another one does, and mends a cached libatomic1 that is damaged", {
+  skip: machineMissing(),
+  timeout: 300_000,
+}, async () => {
+  await built(); // so that there is a cache
+  await using workspace = await createWorkspace();
+  const cache = join(import.meta.dirname, "../../.cache/packaging");
+  const other = await startDaemon([
+    "flock",
+    "--no-fork",
+    `${cache}/lock`,
+    "sh",
+    "-c",
+    "echo locked; exec sleep infinity",
+  ]);
+  workspace.onEnd(() => other.kill());
+  await other.waitForLine((line) => line === "locked");
+  const deb = (await sh(`ls ${cache}/libatomic1_*_${DEB_ARCHITECTURE}.deb`)).trim();
+  const sum = await sh(`sha256sum ${deb}`);
+  await sh(`echo damaged >${deb}`);
+  const building = buildPackages(workspace, ["deb"]).then(() => "built");
+  assert.equal(await Promise.race([building, untilSomebodyWaits(`${cache}/lock`)]), "waits");
+  await other.kill();
+  assert.equal(await building, "built");
+  assert.equal(await sh(`sha256sum ${deb}`), sum);
+});
+
 test("lintian and rpmlint find nothing but what is explained", { skip: lintMissing(), timeout: 300_000 }, async () => {
   const { deb, rpm } = await built();
   const said = await sh(`lintian --allow-root --fail-on none --show-overrides ${deb}`);
@@ -79,6 +109,15 @@ test("lintian and rpmlint find nothing but what is explained", { skip: lintMissi
   const config = join(import.meta.dirname, "../../packaging/rpm/rpmlint.toml");
   assert.match(await sh(`rpmlint -c ${config} ${rpm}`), /0 errors, 0 warnings/);
 });
+
+// As the kernel lists it: "1: -> FLOCK  ADVISORY  WRITE PID MAJOR:MINOR:INODE 0 EOF".
+async function untilSomebodyWaits(file: string): Promise<"waits"> {
+  const { ino } = await stat(file);
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await delay(50)) {
+    if (RegExp(`-> FLOCK .*:${ino} `).test(await readFile("/proc/locks", "utf8"))) return "waits";
+  }
+  throw new Error(`Nobody waits for "${file}"`);
+}
 
 function lintMissing(): string | false {
   const missing = ["lintian", "rpmlint"].filter((name) => !existsSync(`/usr/bin/${name}`));
