@@ -100,7 +100,7 @@ async function findLeader(nspawn: number): Promise<number> {
   throw new Error("The machine has not begun to boot within half a minute");
 }
 
-async function until(attempt: () => Promise<{ code: number; output: string }>, what: string, timeoutMs = 20_000) {
+async function until(attempt: () => Promise<{ code: number; output: string }>, what: string, timeoutMs = 60_000) {
   let output = "";
   for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await delay(100)) {
     const attempted = await attempt();

@@ -13,7 +13,7 @@ export interface MemoryLimit {
   countKills(): Promise<number>;
 }
 
-const MARK = "ma-lab-";
+const MARK = "ma-memory-";
 // The first version of control groups, where there is one, holds the controller.
 const V1 = { root: "/sys/fs/cgroup/memory", limit: "memory.limit_in_bytes", kills: "memory.oom_control" };
 const V2 = { root: "/sys/fs/cgroup", limit: "memory.max", kills: "memory.events" };

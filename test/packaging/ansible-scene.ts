@@ -6,12 +6,12 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { CriClient } from "../../src/node/cri.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import type { Daemon } from "../lab/daemon.ts";
 import { createLan, type Lan } from "../lab/lan.ts";
 import { bootMachine, type Machine, machineMissing } from "../lab/machine.ts";
 import type { Workspace } from "../lab/workspace.ts";
+import { pullOn } from "./node-pull.ts";
 import { PASSWORDS, startHost } from "./node-scene.ts";
 
 const run = promisify(execFile);
@@ -76,7 +76,7 @@ export async function openFleet(workspace: Workspace): Promise<Fleet> {
             pullCredentialConfigPath: "/root/.docker/config.json",
           },
         ],
-        agent: { probe: { interval: "1s" }, jitter: { failover: "0s", failback: "0s" } },
+        agent: { probe: { interval: "2s", timeout: "2s" }, jitter: { failover: "0s", failback: "0s" } },
       },
       mirror_agent_files: [
         { dest: "/etc/mirror-agent/mirror-ca.crt", content: authority.cert, mode: "0644" },
@@ -86,7 +86,7 @@ export async function openFleet(workspace: Workspace): Promise<Fleet> {
     play: (variables, ...options) => play(workspace, { controller, variables, options }),
     async pullsFromMirror(name) {
       const tag = `t${pulls++}`;
-      await pull(nodes[name], `gcr.io/lab/app:${tag}`);
+      await pullOn(nodes[name], `gcr.io/lab/app:${tag}`);
       return mirror.lines.some((line) => line.includes(`/manifests/${tag}`) && isAnswerToContainerd(line));
     },
   };
@@ -94,15 +94,6 @@ export async function openFleet(workspace: Workspace): Promise<Fleet> {
 
 const isAnswerToContainerd = (line: Daemon["lines"][number]) =>
   line.includes('"http.request.useragent":"containerd/') && line.includes('"http.response.status":200');
-
-async function pull(node: Machine, image: string): Promise<void> {
-  const cri = new CriClient(node.path("/run/containerd/containerd.sock"));
-  try {
-    await cri.pullImage(image, { timeoutMs: 60_000 });
-  } finally {
-    cri.close();
-  }
-}
 
 // A key that the nodes know, the nodes' keys that we know, and a folder to run in that is Ansible's home, too.
 async function prepareController(workspace: Workspace, nodes: Readonly<Record<string, Machine>>): Promise<void> {

@@ -19,13 +19,13 @@ const SOCKET = "/run/mirror-agent/metrics.sock";
 const configOf = (metrics: string) => `registryMirrors: [{ endpoint: "https://172.18.0.20:5000", hosts: [gcr.io] }]
 agent: { failover: never, metrics: ${metrics} }\n`;
 
-test("metrics of the package on a node", { skip: machineMissing(), timeout: 600_000 }, async (t) => {
+test("metrics of the package on a node", { skip: machineMissing(), timeout: 1_200_000 }, async (t) => {
   await using workspace = await createWorkspace();
   const lan = await createLan(workspace);
   const node = await bootMachine(workspace, { name: "node", network: await lan.addHost("node", "172.18.0.10") });
-  const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 180_000 }, body);
+  const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 240_000 }, body);
   const configure = (metrics: string) => node.write("/etc/mirror-agent/config.yaml", configOf(metrics));
-  const said = (text: string) => node.until(`journalctl -u mirror-agent -o cat | grep -F '${text}'`, 60_000);
+  const said = (text: string) => node.until(`journalctl -u mirror-agent -o cat | grep -F '${text}'`);
   await node.put("/root/mirror-agent.deb", await readFile(deb));
   await node.run("dpkg -i /root/mirror-agent.deb");
 
@@ -43,7 +43,7 @@ test("metrics of the package on a node", { skip: machineMissing(), timeout: 600_
       `[Service]\nReadWritePaths=${FOLDER}\n`,
     );
     await node.run("systemctl daemon-reload && systemctl restart mirror-agent");
-    await node.until(`grep '^mirror_agent_endpoint_up{.*} 0$' ${TEXTFILE}`, 60_000);
+    await node.until(`grep '^mirror_agent_endpoint_up{.*} 0$' ${TEXTFILE}`);
     assert.equal((await node.run(`stat -c '%a %U' ${TEXTFILE}`)).trim(), "644 root");
     assert.equal((await node.run(`ls -A ${FOLDER}`)).trim(), "mirror-agent.prom");
   });
@@ -52,12 +52,12 @@ test("metrics of the package on a node", { skip: machineMissing(), timeout: 600_
     "a socket in the service's own folder is there for every account, a port for this node alone",
     async () => {
       await configure(`{ listen: "unix:${SOCKET}" }`);
-      await node.until(`test -S ${SOCKET} && ! test -e ${TEXTFILE}`, 60_000);
+      await node.until(`test -S ${SOCKET} && ! test -e ${TEXTFILE}`);
       assert.equal((await node.run(`stat -c %a ${SOCKET}`)).trim(), "666");
       const answer = await ask({ socketPath: node.path(SOCKET) });
       assert.match(answer.text, /^mirror_agent_build_info\{.*\} 1$/m);
       await configure("{ listen: 127.0.0.1:9464 }");
-      await node.until("ss -Hltn | grep '127.0.0.1:9464 '", 60_000);
+      await node.until("ss -Hltn | grep '127.0.0.1:9464 '");
       const request = "exec 3<>/dev/tcp/127.0.0.1/9464; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
       const overTcp = await node.run(`bash -c "${request}"`);
       assert.match(overTcp, /^mirror_agent_config_state\{state="applied"\} 1$/m);
@@ -66,7 +66,8 @@ test("metrics of the package on a node", { skip: machineMissing(), timeout: 600_
 
   await step("a purge takes the textfile away", async () => {
     await configure(`{ textfile: ${TEXTFILE} }`);
-    await node.until(`test -e ${TEXTFILE}`, 60_000);
+    // A purge takes away what the last good config names.
+    await node.until(`test -e ${TEXTFILE} && grep -F ${TEXTFILE} /var/lib/mirror-agent/last-good.json`);
     await node.run("dpkg --purge mirror-agent");
     assert.equal((await node.run(`ls -A ${FOLDER}`)).trim(), "");
   });

@@ -36,12 +36,7 @@ test("Prometheus answers every panel of the dashboard from what a daemon tells o
   skip: promtoolMissing(),
 }, async () => {
   await using workspace = await createWorkspace();
-  const [mirror, upstream, port, prometheusPort] = await Promise.all([
-    startFaultyServer(),
-    startFaultyServer(),
-    freePort(),
-    freePort(),
-  ]);
+  const [mirror, upstream, port] = await Promise.all([startFaultyServer(), startFaultyServer(), freePort()]);
   workspace.onEnd(() => Promise.all([mirror.close(), upstream.close()]).then(() => {}));
   const config = `registryMirrors: [{ endpoint: "${mirror.url}", hosts: [gcr.io] }]
 agent:
@@ -63,14 +58,15 @@ agent:
     prometheusBinary,
     `--config.file=${settings}`,
     `--storage.tsdb.path=${await workspace.folder("tsdb")}`,
-    `--web.listen-address=127.0.0.1:${prometheusPort}`,
+    "--web.listen-address=127.0.0.1:0",
   ]);
   workspace.onEnd(() => prometheus.stop());
   await prometheus.waitForLine((line) => line.includes("Server is ready to receive web requests"), {
     timeoutMs: 20_000,
   });
+  const address = await prometheus.waitForLine((line) => /"Listening on" address=(\S+)/.exec(line)?.[1]);
   const query = async (expr: string): Promise<Answer> => {
-    const url = `http://127.0.0.1:${prometheusPort}/api/v1/query?query=${encodeURIComponent(expr)}`;
+    const url = `http://${address}/api/v1/query?query=${encodeURIComponent(expr)}`;
     return (await (await fetch(url)).json()) as Answer;
   };
   const until = async (expr: string): Promise<Answer> => {

@@ -3,7 +3,6 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CriClient } from "../../src/node/cri.ts";
 import { type Authority, makeAuthority } from "../lab/certificates.ts";
 import { type Daemon, startDaemon } from "../lab/daemon.ts";
 import { buildImage } from "../lab/image.ts";
@@ -13,6 +12,7 @@ import { type ContainerdVersion, containerdFolder, dockerRegistryBinary } from "
 import { pushImage } from "../lab/push-image.ts";
 import { startRegistry } from "../lab/registry.ts";
 import type { Workspace } from "../lab/workspace.ts";
+import { pullOn } from "./node-pull.ts";
 
 export interface NodeScene {
   readonly lan: Lan;
@@ -30,7 +30,7 @@ export const CONFIG = `registryMirrors:
     pullCredentialConfigPath: /root/.docker/config.json
 privateRegistryConfigPath: /root/.docker/config.json
 agent:
-  probe: { interval: 1s }
+  probe: { interval: 2s, timeout: 2s } # shorter, and a busy machine looks like a mirror that is down
   jitter: { failover: 0s, failback: 0s } # one node need not avoid the crowd
 `;
 
@@ -60,12 +60,7 @@ export async function openNodeScene(workspace: Workspace, version: ContainerdVer
     node,
     async pull() {
       const tag = `t${pulls++}`;
-      const cri = new CriClient(node.path("/run/containerd/containerd.sock"));
-      try {
-        await cri.pullImage(`gcr.io/lab/app:${tag}`, { timeoutMs: 60_000 });
-      } finally {
-        cri.close();
-      }
+      await pullOn(node, `gcr.io/lab/app:${tag}`);
       const servedBy = (daemon: Daemon) =>
         daemon.lines.some((line) => line.includes(`/manifests/${tag}`) && isAnswerToContainerd(line));
       if (servedBy(mirror)) return "mirror";
@@ -101,7 +96,7 @@ export async function startHost(workspace: Workspace, lan: Lan, host: HostDescri
   const authorization = `Basic ${Buffer.from(`node:${auth.password}`).toString("base64")}`;
   for (let index = 0; index < PULLS; index++) {
     const target = { url: filled.url, repository: "lab/app", tag: `t${index}`, ca: authority.cert, authorization };
-    await pushImage(buildImage({ seed: `${index}`, layerSizes: [50_000] }), target);
+    await pushImage(buildImage({ seed: `${index}`, layerSizes: [300_000] }), target);
   }
   await filled.stop();
   const settings = JSON.parse(await readFile(join(workspace.dir, `registry-${name}/config.yml`), "utf8"));

@@ -10,8 +10,8 @@ export async function installAgent({ node }: NodeScene, deb: string): Promise<vo
   await node.run("dpkg -i /root/mirror-agent.deb");
   await node.write("/etc/mirror-agent/mirror-ca.crt", await node.run("cat /usr/local/share/ca-certificates/lab.crt"));
   await node.write("/etc/mirror-agent/config.yaml", CONFIG);
-  await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 60_000);
-  await node.until("mirror-agent status", 30_000);
+  await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 120_000);
+  await node.until("mirror-agent status");
 }
 
 /** A drop-in with these lines under [Service]; null takes it away. */

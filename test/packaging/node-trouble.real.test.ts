@@ -21,14 +21,14 @@ const fakeTimeMissing = existsSync(FAKETIME) ? false : "needs libfaketime, run s
 const shared = await createWorkspace();
 after(() => shared[Symbol.asyncDispose]());
 
-test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_000 }, async (t) => {
+test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 1_200_000 }, async (t) => {
   await using workspace = await createWorkspace();
   const { deb } = await buildPackages(shared, ["deb"]);
   const scene = await openNodeScene(workspace, "1.6");
   const { node, lan } = scene;
   await installAgent(scene, deb);
   const step = (name: string, body: () => Promise<void>, skip: string | false = false) =>
-    t.test(name, { timeout: 120_000, skip }, async () => {
+    t.test(name, { timeout: 240_000, skip }, async () => {
       try {
         await body();
       } catch (error) {
@@ -76,7 +76,7 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_0
     const before = await node.run(`cat ${GCR}`);
     await lan.unplug("mirror");
     const told = `journalctl -b -u mirror-agent -p err | grep 'ENOSPC.*${GCR}.*trying again in`;
-    await node.until(`${told} 4 s'`, 60_000);
+    await node.until(`${told} 4 s'`);
     assert.ok(Number(await node.run(`${told}' | wc -l`)) < 10, "and does not try without a pause");
     assert.equal(await node.run(`cat ${GCR}`), before, "whole, and as it was");
     await assertNothingHalfWritten(scene, "/etc/containerd");
@@ -100,10 +100,10 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_0
       await node.reboot();
       const containerd = await mainPid(node, "containerd");
       const down = "is down: certificate-untrusted .*clock says 1970.*nothing else is known to answer";
-      await node.until(`journalctl -b -u mirror-agent | grep -E '${down}'`, 30_000);
+      await node.until(`journalctl -b -u mirror-agent | grep -E '${down}'`);
       assert.equal(await scene.pull(), "mirror", "our clock is no reason to leave it");
       await node.write("/etc/faketimerc", "+0\n");
-      await node.until("mirror-agent status", 60_000);
+      await node.until("mirror-agent status");
       assert.equal(await scene.pull(), "mirror");
       const told = await journalSince(scene, "-b", "-o cat");
       assert.match(told, /is up again after (?!\d+ d)\d+ (s|m)/);
@@ -116,15 +116,15 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_0
   );
 
   await step("whose pull hangs half way goes on with it at gcr.io", async () => {
-    await node.until("mirror-agent status", 60_000);
+    await node.until("mirror-agent status");
     await scene.untilRoute({ failedOver: false });
-    await lan.slowDown("mirror", "200kbit");
+    await lan.slowDown("mirror", "400kbit");
     try {
       const pull = scene.pull();
       pull.catch(() => {}); // it is waited for below
       const received =
-        "ss -Htni dst 172.18.0.20 | grep -oE 'bytes_received:[0-9]+' | cut -d: -f2 | sort -n | tail -n 1";
-      await node.until(`test "$(${received})" -gt 20000`);
+        "ss -HOtnpi dst 172.18.0.20 | grep '\"containerd\"' | grep -oE 'bytes_received:[0-9]+' | cut -d: -f2 | sort -n | tail -n 1";
+      await node.until(`test "$(${received})" -gt 40000`);
       await lan.unplug("mirror");
       assert.equal(await pull, "mirror", "who served its manifest");
     } finally {
@@ -152,7 +152,7 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_0
   );
 
   await step("whose agent hangs", async () => {
-    await setUp(node, "mirror-agent", "watchdog", "WatchdogSec=3");
+    await setUp(node, "mirror-agent", "watchdog", "WatchdogSec=10");
     await node.run("systemctl restart mirror-agent");
     const before = await mainPid(node, "mirror-agent");
     await node.run(`kill -STOP ${before}`);
@@ -167,7 +167,8 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_0
     await node.reboot();
     const rejected = "Config rejected, the last good config stays in force";
     await node.until(`journalctl -b -u mirror-agent -p err | grep '${rejected}'`);
-    // containerd, which starts after the agent, has found its configuration again.
+    // containerd, which starts after the agent, has usually found its configuration again.
+    await node.until(`mirror-agent --output json status | grep '"inEffect": true'`);
     assert.equal(await scene.pull(), "mirror");
     assert.match((await node.tryRun("mirror-agent status")).output, /rejected/);
     await node.write(CONFIG_PATH, CONFIG);
@@ -178,8 +179,8 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 600_0
     await step(`whose containerd becomes ${version}`, async () => {
       const agent = await mainPid(node, "mirror-agent");
       await replaceContainerd(node, version);
-      await node.until(`mirror-agent --output json status | grep '"version": "${version}'`, 60_000);
-      await node.until(`mirror-agent --output json status | grep '"inEffect": true'`, 60_000);
+      await node.until(`mirror-agent --output json status | grep '"version": "${version}'`);
+      await node.until(`mirror-agent --output json status | grep '"inEffect": true'`);
       assert.equal(await scene.pull(), "mirror");
       assert.equal(await mainPid(node, "mirror-agent"), agent);
     });
@@ -210,7 +211,7 @@ async function unmountSmallDisk({ node }: NodeScene, path: string): Promise<void
 }
 
 async function assertNothingHalfWritten({ node }: NodeScene, folder: string): Promise<void> {
-  assert.equal(await node.run(`find ${folder} -name '.mirror-agent-*'`), "");
+  await node.until(`test -z "$(find ${folder} -name '.mirror-agent-*')"`); // an attempt may be under way
   assert.equal(await node.run(`find ${folder} -type f -size 0 -not -name '*.lock'`), "");
   await node.run(`cd ${folder} && for file in *.json; do
     test ! -e "$file" || /usr/lib/mirror-agent/node -e 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))' "$file"; done`);
@@ -218,8 +219,8 @@ async function assertNothingHalfWritten({ node }: NodeScene, folder: string): Pr
 
 async function assertComesBack(scene: NodeScene, before: string, said: string): Promise<void> {
   const { node } = scene;
-  await node.until(`! test -d /proc/${before} && systemctl is-active mirror-agent`, 30_000);
+  await node.until(`! test -d /proc/${before} && systemctl is-active mirror-agent`);
   assert.ok((await journalSince(scene, "-b")).includes(said));
-  await node.until("mirror-agent status", 30_000);
+  await node.until("mirror-agent status");
   assert.equal(await scene.pull(), "mirror");
 }

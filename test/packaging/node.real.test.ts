@@ -7,6 +7,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
+import { VERSION } from "../../src/version.ts";
 import { machineMissing } from "../lab/machine.ts";
 import { CONTAINERD_VERSIONS } from "../lab/parts.ts";
 import { createWorkspace } from "../lab/workspace.ts";
@@ -18,12 +19,15 @@ after(() => shared[Symbol.asyncDispose]());
 const deb = machineMissing() ? "" : (await buildPackages(shared, ["deb"])).deb;
 
 for (const version of CONTAINERD_VERSIONS) {
-  test(`the package on a node with containerd ${version}`, { skip: machineMissing(), timeout: 600_000 }, async (t) => {
+  test(`the package on a node with containerd ${version}`, {
+    skip: machineMissing(),
+    timeout: 1_200_000,
+  }, async (t) => {
     await using workspace = await createWorkspace();
     const scene = await openNodeScene(workspace, version);
     const { node, lan } = scene;
     const original = await node.run("cat /etc/containerd/config.toml");
-    const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 180_000 }, body);
+    const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 240_000 }, body);
     const sample: string[] = [];
 
     await step("installs, is ready, and does nothing yet", async () => {
@@ -43,8 +47,8 @@ for (const version of CONTAINERD_VERSIONS) {
         await node.run("cat /usr/local/share/ca-certificates/lab.crt"),
       );
       await node.write("/etc/mirror-agent/config.yaml", CONFIG);
-      await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 60_000);
-      await node.until("mirror-agent status", 30_000);
+      await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 120_000);
+      await node.until("mirror-agent status");
       assert.equal(await scene.pull(), "mirror");
       assert.match(await node.run("systemctl show mirror-agent --property=StatusText"), /1 mirror up/);
     });
@@ -53,6 +57,10 @@ for (const version of CONTAINERD_VERSIONS) {
       await lan.unplug("mirror");
       await scene.untilRoute({ failedOver: true });
       assert.equal(await scene.pull(), "gcr.io");
+      assert.match(
+        await node.run("systemctl status mirror-agent"),
+        /Status: "0 mirrors up, 1 down; gcr\.io fails over/,
+      );
       await lan.plugIn("mirror");
       await scene.untilRoute({ failedOver: false });
       assert.equal(await scene.pull(), "mirror");
@@ -87,7 +95,7 @@ for (const version of CONTAINERD_VERSIONS) {
     await step("comes back after kill -9, a reload and a restart of containerd", async () => {
       const before = await pidOf(scene, "mirror-agent");
       await node.run("kill -9 $(systemctl show mirror-agent --property=MainPID --value)");
-      await node.until(`systemctl is-active mirror-agent && ! test -d /proc/${before}`);
+      await node.until(`! test -d /proc/${before} && systemctl is-active mirror-agent`);
       await node.run("systemctl reload mirror-agent && systemctl restart containerd");
       await node.until("mirror-agent status");
       assert.equal(await scene.pull(), "mirror");
@@ -95,20 +103,29 @@ for (const version of CONTAINERD_VERSIONS) {
     });
 
     await step("is upgraded and downgraded without touching containerd or the config", async () => {
-      const [containerd, agent] = [await pidOf(scene, "containerd"), await pidOf(scene, "mirror-agent")];
       const newer = await rebuildAs(deb, "99.0", workspace.dir);
       await node.put("/root/newer.deb", await readFile(newer));
-      await node.run("dpkg -i /root/newer.deb && dpkg -i /root/mirror-agent.deb");
-      await node.until("mirror-agent status");
-      assert.equal(await pidOf(scene, "containerd"), containerd);
-      assert.notEqual(await pidOf(scene, "mirror-agent"), agent);
-      assert.equal(await node.run("cat /etc/mirror-agent/config.yaml"), CONFIG);
-      assert.equal(await scene.pull(), "mirror");
+      const [containerd, kept] = [await pidOf(scene, "containerd"), await node.run(KEPT)];
+      for (const [file, version] of [
+        ["newer.deb", "99.0"],
+        ["mirror-agent.deb", VERSION],
+      ] as const) {
+        const agent = await pidOf(scene, "mirror-agent");
+        await node.run(`dpkg -i /root/${file}`);
+        assert.equal(await node.run("dpkg-query --show mirror-agent"), `mirror-agent\t${version}\n`);
+        assert.equal(await stateOf(scene), "active");
+        assert.notEqual(await pidOf(scene, "mirror-agent"), agent);
+        await node.until("mirror-agent status");
+        assert.equal(await pidOf(scene, "containerd"), containerd);
+        assert.equal(await node.run(KEPT), kept);
+        assert.equal(await scene.pull(), "mirror");
+      }
     });
 
     await step("leaves pulls working when it is removed", async () => {
-      const { output } = await node.tryRun("dpkg --remove mirror-agent");
-      assert.equal((await node.tryRun("test -e /usr/lib/mirror-agent")).code, 1, output);
+      await node.run("dpkg --remove mirror-agent");
+      assert.equal((await node.tryRun("test -e /usr/lib/mirror-agent")).code, 1);
+      assert.equal(await stateOf(scene), "inactive");
       assert.equal(await scene.pull(), "mirror");
     });
 
@@ -116,7 +133,7 @@ for (const version of CONTAINERD_VERSIONS) {
       await node.run("rm /etc/mirror-agent/mirror-ca.crt && dpkg --purge mirror-agent");
       assert.equal(await node.run("cat /etc/containerd/config.toml"), original);
       const left = await node.run(
-        "find / -xdev -name '*mirror-agent*' -not -path '/root/*' -not -path '/proc/*' -not -path '/tmp/*'",
+        "find / /run -xdev -name '*mirror-agent*' -not -path '/root/*' -not -path '/proc/*' -not -path '/tmp/*'",
       );
       assert.equal(left, "");
       assert.equal(await node.run("ls /etc/containerd"), "config.toml\n");
@@ -125,6 +142,10 @@ for (const version of CONTAINERD_VERSIONS) {
     if (process.env.JOURNAL_SAMPLE) await writeFile(process.env.JOURNAL_SAMPLE, sample.join(""));
   });
 }
+
+// What an upgrade keeps: the config, and what a later purge puts back.
+const KEPT = `find /etc/mirror-agent /var/lib/mirror-agent -type f -not -name '*.lock' -not -name health.json \\
+  -exec sha256sum {} + | sort -k 2`;
 
 async function rebuildAs(deb: string, version: string, dir: string): Promise<string> {
   const script = `dpkg-deb -R ${deb} ${dir}/newer && sed -i 's/^Version:.*/Version: ${version}/' ${dir}/newer/DEBIAN/control &&
