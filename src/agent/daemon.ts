@@ -36,7 +36,9 @@ export interface DaemonOptions {
 
 const SAFETY_INTERVAL_MS = 60_000;
 const RETRY_MS = 1000;
-/** How long a containerd that is to start after us waits for its configuration at most. */
+/** How long systemd waits for the first pass at most: what hangs must not have us killed (TimeoutStartSec=). */
+const FIRST_PASS_MS = 8000;
+/** How long a containerd that is to start after us then waits for its configuration at most. */
 const START_WAIT_MS = 8000;
 /** How often at most all endpoints are gone through because of probes. */
 const PACE_MS = 100;
@@ -115,7 +117,7 @@ export class Daemon {
     const { signal } = this.#options;
     const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     const ends = [stopped, this.#loop.failed, this.#takeover.failed];
-    await Promise.race([this.#loop.request(), ...ends]);
+    await Promise.race([this.#loop.request(), delay(FIRST_PASS_MS, null, { ref: false }), ...ends]);
     if (signal.aborted) return;
     // At a boot containerd starts as soon as we are ready, and reads its configuration once.
     await Promise.race([this.#takeover.untilStartable(), delay(START_WAIT_MS, null, { ref: false }), ...ends]);

@@ -18,7 +18,7 @@ export interface NotifyReceiver {
   /** The messages so far, newlines as "|". */
   readonly messages: readonly string[];
   /** Resolves with the first message, also a past one, that matches. */
-  until(pattern: RegExp): Promise<string>;
+  until(pattern: RegExp, options?: { timeoutMs?: number }): Promise<string>;
 }
 
 export async function startNotifyReceiver(workspace: Workspace): Promise<NotifyReceiver> {
@@ -29,6 +29,6 @@ export async function startNotifyReceiver(workspace: Workspace): Promise<NotifyR
   return {
     path,
     messages: daemon.lines,
-    until: (pattern) => daemon.waitForLine((line) => (pattern.test(line) ? line : null)),
+    until: (pattern, options) => daemon.waitForLine((line) => (pattern.test(line) ? line : null), options),
   };
 }
