@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { access, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -39,6 +39,9 @@ test("the .rpm installs with its scripts, holds what the .deb holds, and leaves 
   const inDeb = await sh(`mkdir ${dir}/deb && dpkg-deb -x ${deb} ${dir}/deb && cd ${dir}/deb && ${LIST}`);
   const inRpm = await sh(`mkdir ${dir}/rpm && cd ${dir}/rpm && rpm2cpio ${rpm} | cpio -id --quiet && ${LIST}`);
   assert.equal(inRpm, inDeb);
+  const documents = `${dir}/deb/usr/share/doc/mirror-agent`;
+  const links = await sh(`cd ${documents} && grep -ohE '\\]\\([^)#]+' *.md | cut -c 3- | grep -v '://' | sort -u`);
+  for (const link of links.trim().split("\n")) await access(join(documents, link));
 
   const said = await sh(`mkdir ${dir}/upper ${dir}/work ${dir}/root &&
     exec unshare --mount sh -euc '
