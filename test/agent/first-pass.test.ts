@@ -1,20 +1,26 @@
-// A daemon whose first pass hangs.
+// A daemon whose first pass takes longer than systemd waits.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startAgent } from "../lab/agent.ts";
+import { startDaemon } from "../lab/daemon.ts";
 import { startNotifyReceiver } from "../lab/notify-receiver.ts";
 import { createWorkspace } from "../lab/workspace.ts";
 
-test("run tells systemd READY in time for TimeoutStartSec=, also while the first pass hangs", async () => {
+const CONFIG = 'registryMirrors: [{ endpoint: "http://127.0.0.1:1", hosts: [gcr.io] }]\n';
+
+test("run tells systemd READY in time for TimeoutStartSec=, also while the first pass waits for another writer", async () => {
   await using workspace = await createWorkspace();
   const root = await workspace.folder("root");
-  await mkdir(join(root, "etc/mirror-agent"), { recursive: true });
-  execFileSync("mkfifo", [join(root, "etc/mirror-agent/config.yaml")]); // nobody writes to it
+  const lock = join(await workspace.folder("root/run/mirror-agent"), "pass.lock");
+  const writer = await startDaemon(["flock", "--no-fork", lock, "sh", "-c", "echo locked; exec sleep infinity"]);
+  workspace.onEnd(() => writer.kill());
+  await writer.waitForLine((line) => line === "locked");
   const systemd = await startNotifyReceiver(workspace);
-  await startAgent(workspace, { root, config: null, env: { NOTIFY_SOCKET: systemd.path } });
-  assert.match(await systemd.until(/^READY=1/, { timeoutMs: 18_000 }), /STATUS=no mirrors/);
+  const agent = await startAgent(workspace, { root, config: CONFIG, env: { NOTIFY_SOCKET: systemd.path } });
+  await systemd.until(/^READY=1/, { timeoutMs: 18_000 });
+  await writer.kill();
+  const { routes } = await agent.untilStatus(({ config }) => config.state === "applied");
+  assert.equal(routes.length, 1);
 });
