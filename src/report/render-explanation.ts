@@ -6,6 +6,7 @@ import { describeFault } from "../core/describe-fault.ts";
 import type { Answer } from "../core/explain/answers.ts";
 import { contextOf, describeAnswer, isSlow, isWebPage } from "../core/explain/describe-answer.ts";
 import { type ExplainedHost, type Explanation, explanationExitCode } from "../core/explain/explanation.ts";
+import { TLS_TIMEOUT_MS } from "../core/explain/failure-cost.ts";
 import type { Forecast } from "../core/explain/forecast.ts";
 import type { AgentNote } from "./agent-notes.ts";
 import { escapeControl } from "./escape-control.ts";
@@ -77,7 +78,7 @@ function describeNote(
       ? ""
       : `: ${describeFault({ reason, detail: detail ?? "" }, { certificateExpiresAtMs: null, nowMs })}`;
   const ago = humaniseDuration(Math.max(0, nowMs - Date.parse(since)));
-  const out = isLeftOut ? [`The agent leaves out ${endpoint}, for ${ago}${why}`] : [];
+  const out = isLeftOut ? [`The agent has left out ${endpoint} for ${ago}${why}`] : [];
   const flaps =
     fallsInLastHour < 3 ? [] : [`it comes and goes: it went down ${fallsInLastHour} times in the last hour`];
   return isLeftOut ? [...out, ...flaps].join("; ") : `${endpoint}: ${flaps.join()}`;
@@ -110,7 +111,7 @@ export function describeForecast({ forecast, hosts, containerd }: Explanation): 
 }
 
 const STEPS: Readonly<Record<Extract<Forecast, { kind: "hangs" }>["step"], string>> = {
-  resolve: "resolving the name",
+  resolve: "resolving the reference",
   manifest: "fetching the manifest",
   blob: "fetching blobs",
 };
@@ -203,8 +204,9 @@ function describeRisks({ containerd, silence, hosts, digestsDiffer }: Explanatio
   const dialMs = Math.max(0, ...hosts.map(({ dialTimeoutMs }) => dialTimeoutMs));
   const risks = [
     line(
-      `With containerd ${containerd.version}, a server that drops packets costs each request ${humaniseDuration(dialMs)};`,
+      `With containerd ${containerd.version}, a server that drops packets costs each request ${humaniseDuration(dialMs)},`,
     ),
+    line(`one that never answers the TLS handshake ${humaniseDuration(TLS_TIMEOUT_MS)};`),
     line(`one that takes requests and never answers ${describeSilence(silence)}`),
   ];
   const differ =

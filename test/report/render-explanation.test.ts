@@ -63,7 +63,8 @@ gcr.io is read from /c/gcr.io/hosts.toml
    HEAD        200 in 12 ms  sha256:abcdef
    certificate until 2027-01-01
 
-With containerd 1.7.24, a server that drops packets costs each request 30 s;
+With containerd 1.7.24, a server that drops packets costs each request 30 s,
+one that never answers the TLS handshake 10 s;
 one that takes requests and never answers hangs the pull until containerd cancels it after 5 m, without asking anybody else
 `,
   );
@@ -166,6 +167,6 @@ test("renderExplanation() keeps within 80 columns, but for addresses, which stay
   assert.equal(long.length, 1);
   assert.match(
     lines.join(" ").replaceAll(/ +/g, " "),
-    /The agent leaves out https:\/\/m\/v2, for 1 m 12 s: response-timeout: it accepts connections and does not answer \(no answer\); it comes and goes: it went down 4 times in the last hour/,
+    /The agent has left out https:\/\/m\/v2 for 1 m 12 s: response-timeout: it accepts connections and does not answer \(no answer\); it comes and goes: it went down 4 times in the last hour/,
   );
 });

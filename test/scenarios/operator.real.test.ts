@@ -54,7 +54,7 @@ test("explain shows whom containerd asks, what each says, and who serves; and ne
   await mirror.become("silent");
   const hung = await run(containerd, "explain", "gcr.io/lab/hello:1.0");
   assert.equal(hung.code, 1);
-  assert.match(hung.stdout, /would hang at .* \(resolving the name\), until containerd cancels it after 5 m/);
+  assert.match(hung.stdout, /would hang at .* \(resolving the reference\), until containerd cancels it after 5 m/);
 
   for (const { stdout, stderr } of [text, json, hung]) assert.doesNotMatch(stdout + stderr, /c2VjcmV0|s3cr3t/);
   const wrong = await run(containerd, "explain", "gcr.io/Lab/hello");
