@@ -90,7 +90,7 @@ test("the DaemonSet's container on a node", { skip, timeout: 1_200_000 }, async 
     assert.deepEqual([await pod.probe("livenessProbe"), await pod.probe("readinessProbe")], [true, true]);
     const { code, output } = await pod.exec("mirror-agent status");
     assert.equal(code, 1);
-    assert.match(output, /mirror +down/);
+    assert.match(output, /0 mirrors up, 1 down/);
     assert.equal(await scene.pull(), "gcr.io");
     await lan.plugIn("mirror");
     await untilStatus('"failedOver":false');
