@@ -67,9 +67,9 @@ for (const version of CONTAINERD_VERSIONS) {
     tokens.tokens.redirect = ({ path }) => `${elsewhere.url}${path}`;
     const ca = await workspace.file("ca.pem", authority?.cert ?? "");
     const lines = [
-      { place: bucket, registry: "bucket.test" },
-      { place: moved, registry: "moved.test" },
-      { place: tokens, registry: "tokens.test" },
+      { place: bucket, registry: "bucket.gcr.io" },
+      { place: moved, registry: "moved.gcr.io" },
+      { place: tokens, registry: "tokens.gcr.io" },
     ];
     const key = await writeSecretFile(workspace, "key.json", google.google.keyJson);
     const upstreams = [...lines.map(({ registry }) => registry), "gcr.io"].map(
@@ -89,7 +89,7 @@ for (const version of CONTAINERD_VERSIONS) {
         routes.some(({ upstreamCredential }) => upstreamCredential?.because.includes("bearer credentials directly")),
     );
 
-    for (const image of ["bucket.test/lab/hello:1.0", "gcr.io/lab/hello:1.0"]) {
+    for (const image of ["bucket.gcr.io/lab/hello:1.0", "gcr.io/lab/hello:1.0"]) {
       const before = elsewhere.received.length;
       await containerd.cri.pullImage(image, { timeoutMs: 10_000 });
       await forgetImage(containerd, image);
@@ -99,7 +99,7 @@ for (const version of CONTAINERD_VERSIONS) {
     const probes = elsewhere.received.length;
     await untilReceived(elsewhere.received, probes + 3);
     await agent.untilStatus(({ endpoints }) => endpoints[2]?.state === "down");
-    await containerd.cri.pullImage("tokens.test/lab/hello:1.0", { timeoutMs: 10_000 }).catch(() => {});
+    await containerd.cri.pullImage("tokens.gcr.io/lab/hello:1.0", { timeoutMs: 10_000 }).catch(() => {});
 
     assert.ok(tokens.tokens.received.length > 0, "the token server was asked");
     const secrets = [bucket, moved, tokens].map(({ secret }) => secret);
