@@ -23,8 +23,14 @@ test("maySeeDescriptors() tells a service's capabilities from a shell's", { skip
 
 test("findAgentPid() finds the daemon that runs, and no other program that has its number since", async () => {
   await using workspace = await createWorkspace();
-  const daemon = await startDaemon([process.execPath, "--eval", "setInterval(() => {}, 1e6)", "run"]);
+  const daemon = await startDaemon([
+    process.execPath,
+    "--eval",
+    "console.log('up'); setInterval(() => {}, 1e6)",
+    "run",
+  ]);
   workspace.onEnd(() => daemon.kill());
+  await daemon.waitForLine((line) => line === "up");
   const find = async (text: string): Promise<number | null> => findAgentPid(await workspace.file("run.lock", text));
   assert.equal(await find(`mirror-agent run, pid ${daemon.pid}\n`), daemon.pid);
   assert.equal(await find(`mirror-agent run, pid ${process.pid}\n`), null);
