@@ -1,7 +1,7 @@
 // Seconds that a pull takes when its mirror fails: every fault on every containerd, plain, with dial_timeout, and with
 // the agent at its defaults; begun as the fault strikes (a), once it is known or 15 s later (b), under way when it
 // strikes (c). Beside each (b) the same from the upstream with no mirror configured (direct). Takes 15 to 25 minutes;
-// `--fault silent,html` and `--containerd 2.1` choose, `--quick` takes two faults and one containerd, `--interval 1s`
+// `--fault silent,html`, `--containerd 2.1` and `--mode agent` choose, `--quick` takes two faults and one containerd, `--interval 1s`
 // sets the agent's probes (then --save writes failover-1s), `--bound S` cuts pulls off, `--together N` runs N cells at a
 // time. What --save keeps of cells that were not measured stays as it was.
 
@@ -20,6 +20,7 @@ import {
   chooseFrom,
   compareWithDirect,
   FAULTS,
+  MODES,
   mergeRows,
   renderRow,
 } from "./parts/failover-table.ts";
@@ -33,11 +34,13 @@ const { values } = parseArgs({
     interval: { type: "string" },
     fault: { type: "string" },
     containerd: { type: "string" },
+    mode: { type: "string" },
     together: { type: "string", default: "6" },
   },
 });
 const faults = choose("fault", FAULTS, ["silent", "status-503"]);
 const versions = choose("containerd", CONTAINERD_VERSIONS, ["1.7"]);
+const modes = choose("mode", MODES, MODES);
 const boundMs = numberOf("bound") * 1000;
 const together = numberOf("together");
 const missing = labMissing();
@@ -47,7 +50,7 @@ const name = interval === null ? "failover" : `failover-${interval}`;
 
 await using workspace = await createWorkspace();
 const ground = await prepareGround(workspace);
-const results = await measureAll(cellKinds(faults, versions));
+const results = await measureAll(cellKinds({ faults, versions, modes }));
 
 const measured = results.map((result) => renderRow(result, { boundMs, failbackMs: FAILBACK_MS }));
 const rows = values.save ? mergeRows(readKept(name, "seconds"), measured) : measured;
@@ -90,7 +93,11 @@ async function prepareGround(workspace: Workspace): Promise<Ground> {
   return { tls, expiredTls, upstream, ca: await workspace.file("ca.pem", authority.cert), boundMs, interval };
 }
 
-function choose<T extends string>(option: "fault" | "containerd", all: readonly T[], few: readonly T[]): readonly T[] {
+function choose<T extends string>(
+  option: "fault" | "containerd" | "mode",
+  all: readonly T[],
+  few: readonly T[],
+): readonly T[] {
   const asked = values[option];
   if (asked === undefined) return values.quick ? few : all;
   try {

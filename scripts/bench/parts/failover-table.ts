@@ -21,7 +21,9 @@ export const FAULTS = [
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
-export type Mode = "plain" | "dial_timeout 1s" | "agent";
+/** containerd has `dial_timeout` from 2.1 on. */
+export const MODES = ["plain", "dial_timeout 1s", "agent"] as const;
+export type Mode = (typeof MODES)[number];
 
 export interface CellKind {
   readonly fault: Fault;
@@ -59,14 +61,17 @@ export interface CellResult extends CellKind {
 /** The columns that hold seconds of a pull. */
 export const MOMENTS = { atStrike: "a at strike", onceKnown: "b later", inFlight: "c in flight" } as const;
 
-/** Every cell of these faults and containerds, in the order of the table. */
-export function cellKinds(
-  faults: readonly Fault[] = FAULTS,
-  versions: readonly ContainerdVersion[] = CONTAINERD_VERSIONS,
-): CellKind[] {
+interface Wanted {
+  readonly faults?: readonly Fault[];
+  readonly versions?: readonly ContainerdVersion[];
+  readonly modes?: readonly Mode[];
+}
+
+/** Every cell of these faults, containerds and modes, in the order of the table. */
+export function cellKinds({ faults = FAULTS, versions = CONTAINERD_VERSIONS, modes = MODES }: Wanted = {}): CellKind[] {
   return versions.flatMap((version) => {
-    const modes: Mode[] = version === "2.1" ? ["plain", "dial_timeout 1s", "agent"] : ["plain", "agent"];
-    return faults.flatMap((fault) => modes.map((mode): CellKind => ({ fault, mode, version })));
+    const known = modes.filter((mode) => mode !== "dial_timeout 1s" || version === "2.1");
+    return faults.flatMap((fault) => known.map((mode): CellKind => ({ fault, mode, version })));
   });
 }
 
