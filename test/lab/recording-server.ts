@@ -4,7 +4,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import type { KeyPair } from "./certificates.ts";
 import type { Workspace } from "./workspace.ts";
@@ -38,9 +38,13 @@ export async function startRecordingServer(
   respond: Respond,
 ): Promise<RecordingServer> {
   const received: Received[] = [];
+  const sockets = new Set<Socket>();
+  let isClosed = false;
+  // closeAllConnections() forgets those in a TLS handshake, and serves them for as long as they are kept.
   const close = async (): Promise<void> => {
-    server.closeAllConnections();
+    isClosed = true;
     server.close();
+    for (const socket of sockets) socket.destroy();
   };
   const recording = { url: "", received, redirect: (_: Received): string | null => null, close };
   const listen = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -51,6 +55,11 @@ export async function startRecordingServer(
     else response.writeHead(307, { Location: place }).end();
   };
   const server = tls === null ? createServer(listen) : createTlsServer({ ...tls }, listen);
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    if (isClosed) socket.destroy();
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   workspace.onEnd(close);
