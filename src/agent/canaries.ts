@@ -15,8 +15,8 @@ export interface CanariesPorts {
 type KnownMirror = Pick<Mirror, "endpoint" | "hosts" | "probe">;
 
 const ASK_AGAIN_MS = 10 * 60_000;
-/** A new node has none yet, and its first pulls want one; at a boot containerd starts after us. */
-const ASK_SOON_MS = 2000;
+/** A new node has none of these registries yet, and its first pulls want one; at a boot containerd starts after us. */
+const ASK_SOON_MS = 250;
 
 export class Canaries {
   readonly #ports: CanariesPorts;
@@ -42,6 +42,7 @@ export class Canaries {
     await this.#refresh(config, signal);
     if (this.#images === null) return "unknown";
     const candidates = findCanaries(this.#images, mirror.hosts);
+    if (candidates.length === 0) this.#askAtMs = Math.min(this.#askAtMs, this.#askedAtMs + ASK_SOON_MS);
     const held = this.#held.get(mirror.endpoint);
     const kept = candidates.find((canary) => isDeepStrictEqual(canary, held));
     const absent = this.#absent.get(mirror.endpoint);
@@ -82,7 +83,7 @@ export class Canaries {
       return null; // whoever else waits for this goes on with what is known
     });
     this.#askedAtMs = this.#ports.nowMs();
-    this.#askAtMs = this.#askedAtMs + (images === null || images.length === 0 ? ASK_SOON_MS : ASK_AGAIN_MS);
+    this.#askAtMs = this.#askedAtMs + (images === null ? ASK_SOON_MS : ASK_AGAIN_MS);
     if (images !== null) this.#takeIn(images);
   }
 
