@@ -27,8 +27,11 @@ export interface BorrowedSocket {
   endReading(): boolean;
 }
 
-/** Sockets of other programs; null where the runtime was started without node:ffi. */
-export async function openBorrower(): Promise<Borrower | null> {
+/** What `use` makes of descriptor `fd` of `pid`; null if that is no socket, or not permitted. */
+export type Borrow = <T>(pid: number, fd: number, use: (socket: BorrowedSocket) => T) => T | null;
+
+/** Null where the runtime was started without node:ffi. */
+export async function openBorrow(): Promise<Borrow | null> {
   const ffi = await import("node:ffi").catch(() => null);
   if (ffi === null) return null;
   const { functions } = ffi.dlopen(null, {
@@ -37,24 +40,10 @@ export async function openBorrower(): Promise<Borrower | null> {
     shutdown: { arguments: ["int32", "int32"], return: "int32" },
     close: { arguments: ["int32"], return: "int32" },
   });
-  return new Borrower(functions as unknown as Libc);
-}
-
-export class Borrower {
-  readonly #libc: Libc;
-
-  constructor(libc: Libc) {
-    this.#libc = libc;
-  }
-
-  /** What `use` makes of descriptor `fd` of `pid`; null if that is no socket, or not permitted. */
-  borrow<T>(pid: number, fd: number, use: (socket: BorrowedSocket) => T): T | null {
-    const libc = this.#libc;
-    const pidfd = Number(libc.syscall(PIDFD_OPEN, BigInt(pid), 0n, 0n));
-    if (pidfd < 0) return null;
-    const own = Number(libc.syscall(PIDFD_GETFD, BigInt(pidfd), BigInt(fd), 0n));
-    libc.close(pidfd);
-    if (own < 0) return null;
+  const libc = functions as unknown as Libc;
+  return (pid, fd, use) => {
+    const own = takeDescriptor(libc, pid, fd);
+    if (own === null) return null;
     try {
       const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${own}`))?.[1];
       if (inode === undefined) return null;
@@ -62,7 +51,15 @@ export class Borrower {
     } finally {
       libc.close(own);
     }
-  }
+  };
+}
+
+function takeDescriptor(libc: Libc, pid: number, fd: number): number | null {
+  const pidfd = Number(libc.syscall(PIDFD_OPEN, BigInt(pid), 0n, 0n));
+  if (pidfd < 0) return null;
+  const own = Number(libc.syscall(PIDFD_GETFD, BigInt(pidfd), BigInt(fd), 0n));
+  libc.close(pidfd);
+  return own < 0 ? null : own;
 }
 
 function readPeer(libc: Libc, fd: number): Buffer | null {

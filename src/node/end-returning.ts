@@ -9,12 +9,12 @@
 import { setImmediate } from "node:timers/promises";
 import ipaddr from "ipaddr.js";
 import { socketAddress } from "../core/tcp-socket.ts";
-import { type BorrowedSocket, openBorrower } from "./borrowed-socket.ts";
+import { type BorrowedSocket, openBorrow } from "./borrowed-socket.ts";
 import { listDescriptors } from "./descriptors.ts";
 import type { HeldSocket } from "./sockets.ts";
 
 /** containerd dials again within a few milliseconds; a TLS handshake with a far server takes some round trips more. */
-export const RETURN_MS = 200;
+const RETURN_MS = 200;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -34,15 +34,15 @@ export async function endReturning(
   { servers, known, descriptors }: Ended,
   signal: AbortSignal,
 ): Promise<number> {
-  const borrower = await openBorrower();
-  if (borrower === null) return 0;
+  const borrow = await openBorrow();
+  if (borrow === null) return 0;
   const settled = new Set(known.map(({ inode }) => inode));
   let old = new Set(descriptors).difference(new Set(known.map(({ fd }) => fd)));
   let count = 0;
   for (const untilMs = performance.now() + RETURN_MS; performance.now() < untilMs && !signal.aborted; ) {
     const open = listDescriptors(pid);
     for (const fd of open.difference(old)) {
-      if (borrower.borrow(pid, fd, (socket) => meet(socket, { servers, settled }))) count += 1;
+      if (borrow(pid, fd, (socket) => meet(socket, { servers, settled }))) count += 1;
     }
     old = old.intersection(open); // the number of one that was closed is the next to be given out
     await setImmediate();

@@ -4,12 +4,12 @@
 // is on 1.6, 1.7 and 2.1). One that is not open yet fails at once (tcp_disconnect(): ECONNRESET), and containerd dials
 // the next host.
 
-import { openBorrower } from "./borrowed-socket.ts";
+import { openBorrow } from "./borrowed-socket.ts";
 import type { HeldSocket } from "./sockets.ts";
 
 /** Ends reading on this connection of `pid`; false where that is not possible or not permitted. */
 export async function endSocket(pid: number, { fd, inode }: HeldSocket): Promise<boolean> {
-  const borrower = await openBorrower();
+  const borrow = await openBorrow();
   // The number may have been given to another connection since it was read.
-  return borrower?.borrow(pid, fd, (socket) => socket.inode === inode && socket.endReading()) ?? false;
+  return borrow?.(pid, fd, (socket) => socket.inode === inode && socket.endReading()) ?? false;
 }

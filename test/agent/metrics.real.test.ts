@@ -11,6 +11,7 @@ import { runCommand } from "../commands/run-command.ts";
 import { type LabAgent, startAgent } from "../lab/agent.ts";
 import { makeAuthority } from "../lab/certificates.ts";
 import { type FaultyServer, startFaultyServer } from "../lab/faulty-server.ts";
+import { freePort } from "../lab/free-port.ts";
 import { ask, parseMetrics, type Scrape, untilMetrics, type Where } from "../lab/metrics.ts";
 import { untilFile } from "../lab/until-file.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
@@ -60,14 +61,6 @@ const countersOf = ({ values }: Scrape): Record<string, number> =>
         : [],
     ),
   );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await once(server.close(), "close");
-  return port;
-}
 
 test("run counts exactly one failover when the mirror goes down and returns, at a socket and in the file", async () => {
   await using workspace = await createWorkspace();

@@ -1,14 +1,13 @@
 // A real Prometheus scrapes a real daemon, with the alerts loaded, and answers every question of the dashboard.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { startAgent } from "../lab/agent.ts";
 import { startDaemon } from "../lab/daemon.ts";
 import { startFaultyServer } from "../lab/faulty-server.ts";
+import { freePort } from "../lab/free-port.ts";
 import { prometheusBinary, promtoolMissing } from "../lab/parts.ts";
 import { createWorkspace } from "../lab/workspace.ts";
 import { expressions, MONITORING } from "./monitoring.ts";
@@ -19,14 +18,6 @@ interface Answer {
   readonly data: {
     readonly result: readonly { readonly metric: Record<string, string>; readonly value: [number, string] }[];
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await once(server.close(), "close");
-  return port;
 }
 
 /** Panels that are empty where all is well, or nothing of the kind is there. */
