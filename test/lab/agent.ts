@@ -3,6 +3,7 @@
 import { watch } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Status } from "../../src/report/status.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
@@ -84,8 +85,11 @@ async function untilStatus({ folder, status, wanted, timeoutMs, daemon }: Waitin
   const timer = setTimeout(() => fail(`The status did not come within ${timeoutMs} ms`), timeoutMs);
   daemon.ended.then((code) => fail(`The agent ended with ${code}`));
   await look();
-  return promise.finally(() => {
+  try {
+    return await promise;
+  } finally {
     watcher.close();
     clearTimeout(timer);
-  });
+    await nextTurn(); // what it logged before is read
+  }
 }

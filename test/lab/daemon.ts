@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface Daemon {
   readonly pid: number;
@@ -15,7 +16,7 @@ export interface Daemon {
   stop(): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
-  /** Exit code or the signal that ended it; pending while it runs. */
+  /** Exit code or the signal that ended it, once its last line is among `lines`; pending while it runs. */
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
@@ -48,9 +49,7 @@ function daemonOf(child: ChildProcess, name: string, onLine: DaemonOptions["onLi
       for (const watch of [...watchers]) watch(line);
     });
   }
-  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once("exit", (code, signal) => resolve(code ?? signal ?? 0));
-  });
+  const ended = untilEnded(child);
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     const force = setTimeout(() => child.kill("SIGKILL"), 5000);
@@ -82,4 +81,12 @@ function daemonOf(child: ChildProcess, name: string, onLine: DaemonOptions["onLi
       });
     },
   };
+}
+
+// Its last lines may come after its end; a process that it left behind may keep its output open.
+async function untilEnded(child: ChildProcess): Promise<number | NodeJS.Signals> {
+  const closed = once(child, "close");
+  const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+  await Promise.race([closed, delay(1000, null, { ref: false })]);
+  return code ?? signal ?? 0;
 }

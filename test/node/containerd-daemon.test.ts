@@ -60,17 +60,24 @@ test("findDaemon() passes over a containerd that has ended and is still listed",
   assert.equal((await findDaemon(socket, signal))?.pid, pid);
 });
 
-// Its parent has become a program that asks for no child's end.
+// Its parent has become a program that asks for no child's end, before the child ends: a shell might have asked.
 async function leaveZombie(t: TestContext): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "mirror-agent-daemon-"));
-  await symlink("/bin/true", join(dir, "containerd"));
-  const parent = spawn("sh", ["-c", '"$0" & echo $!; exec sleep 60', join(dir, "containerd")], { stdio: "pipe" });
+  await symlink("/bin/sleep", join(dir, "containerd"));
+  const parent = spawn("sh", ["-c", '"$0" 60 & echo $!; exec sleep 60', join(dir, "containerd")], { stdio: "pipe" });
   t.after(async () => {
     parent.kill("SIGKILL");
     await rm(dir, { recursive: true });
   });
   const pid = Number(String((await once(parent.stdout, "data"))[0]));
-  while (!/\(containerd\) Z/.test(await readFile(`/proc/${pid}/stat`, "utf8"))) await delay(5);
+  await untilStat(parent.pid ?? 0, /\(sleep\)/);
+  await untilStat(pid, /\(containerd\)/);
+  process.kill(pid, "SIGKILL");
+  await untilStat(pid, /\(containerd\) Z/);
+}
+
+async function untilStat(pid: number, wanted: RegExp): Promise<void> {
+  while (!wanted.test(await readFile(`/proc/${pid}/stat`, "utf8"))) await delay(5);
 }
 
 test("findIdentity() stays the same for a process, and differs between two", async (t) => {

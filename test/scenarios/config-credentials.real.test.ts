@@ -119,6 +119,7 @@ for (const version of VERSIONS) {
       const isLine = (text: string) => (line: string) => line.includes(text);
       const first = await agent.untilStatus((status) => isInConfig(status) && isRestarted(status, null), PATIENT);
       assert.equal(await containerd.starts(), 2);
+      await agent.waitForLine(isLine("containerd was restarted"));
       const [restarted, up] = ["containerd was restarted", "is up"].map((text) => agent.lines.findIndex(isLine(text)));
       assert.ok(Number(restarted) < Number(up), `not believed up before: ${agent.lines.join("\n")}`);
       assert.equal(await modeOf(containerd.configPath), "600");
@@ -268,7 +269,9 @@ test("run takes a credential back with which containerd does not come back, byte
   await assertPullsFrom(scene, upstream);
   const starts = await containerd.starts();
 
-  const told = agent.lines.filter((line) => line.includes("containerd did not come back with the new configuration"));
+  const isTold = (line: string) => line.includes("containerd did not come back with the new configuration");
+  await agent.waitForLine((line) => isTold(line) && !/^(Credential|Mirror)/.test(line));
+  const told = agent.lines.filter(isTold);
   assert.equal(told.filter((line) => !/^(Credential|Mirror)/.test(line)).length, 1, told.join("\n"));
   assert.equal((await run(scene, "apply")).code, 1, "it is not tried again");
   assert.equal(await containerd.starts(), starts);

@@ -104,12 +104,8 @@ for (const version of CONTAINERD_VERSIONS) {
     await Promise.all([...halfDone, fresh]);
     await dripped;
 
-    for (const { url } of [halfway, again, asked, hole]) {
-      assert.ok(
-        agent.lines.some((line) => /Closed \d+ connections? of containerd/.test(line) && line.includes(url)),
-        `${url}\n${agent.lines.join("\n")}`,
-      );
-    }
+    for (const { url } of [halfway, again, asked, hole])
+      await agent.waitForLine((line) => /Closed \d+ connections? of containerd/.test(line) && line.includes(url));
     assert.ok(upstream.requests.length > 0);
     assert.equal(
       asksFor(upstream, layerOf("dripping"), "healthy").length,
