@@ -32,8 +32,6 @@ interface Look {
 /** How long a status that differs in measurements alone may wait. */
 const QUIET_MS = 15_000;
 
-const NO_DECISIONS: readonly RouteDecision[] = [];
-
 export class Agent {
   readonly #ports: AgentPorts;
   readonly #health: HealthTable;
@@ -44,7 +42,7 @@ export class Agent {
   #appliedAtMs: number | null = null;
   #passedAtMs: number | null = null;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
-  #decisions = NO_DECISIONS;
+  #decisions: readonly RouteDecision[] = [];
   #node: ObservedNode | null = null;
   #fights: Fights = new Map();
   #settled: ReadonlyMap<string, string> = new Map();
@@ -112,6 +110,12 @@ export class Agent {
   readonly isServedWithout = (mirror: Endpoint): boolean =>
     isServedWithout(mirror, this.#decisions, this.#health.stateOf);
 
+  /** Has the upstreams beside this mirror probed for a while, whatever its own probes say. */
+  proveOtherWay(mirror: Endpoint): void {
+    this.#health.question(mirror, this.#ports.steadyMs());
+    this.#follow();
+  }
+
   // A config with errors changes nothing: the one in force stays, also across a restart of the agent.
   async #chooseConfig(loaded: LoadedConfig): Promise<ValidConfig | null> {
     if (isValid(loaded)) {
@@ -131,15 +135,12 @@ export class Agent {
     return lastGood && isValid(lastGood) ? lastGood : null;
   }
 
-  #saveLastGood({ text, tlsFiles }: ValidConfig): Promise<void> {
-    return this.#ports.saveLastGood({ text, tlsFiles: [...tlsFiles.values()] });
-  }
-
   async #reconcile(valid: ValidConfig): Promise<void> {
     const isNew = !sameConfig(valid, this.#inForce);
     if (isNew) this.forgetFights();
     const { plan, changes, performed } = await this.#planAndPerform(valid, await this.#ports.readCredentials(valid));
-    if (isNew) await this.#memory.keep("config", () => this.#saveLastGood(valid));
+    const lastGood = { text: valid.text, tlsFiles: [...valid.tlsFiles.values()] };
+    if (isNew) await this.#memory.keep("config", () => this.#ports.saveLastGood(lastGood));
     const before = this.#decisions;
     this.#inForce = valid;
     this.#decisions = plan.decisions;
@@ -214,9 +215,10 @@ export class Agent {
       this.#ports.follow({ inForce: null, endpoints: [] });
       return;
     }
+    const steadyMs = this.#ports.steadyMs();
     const routes = this.#decisions.map(({ route }) => route);
     const mirrors = distinct(routes.flatMap((route) => route.mirrors));
-    const upstreams = upstreamsThatMatter(routes, (mirror) => this.#health.isInDoubt(mirror));
+    const upstreams = upstreamsThatMatter(routes, (mirror) => this.#health.isInDoubt(mirror, steadyMs));
     const endpoints = [...mirrors, ...upstreams];
     this.#health.keepOnly(endpoints);
     this.#ports.follow({ inForce: this.#inForce, endpoints });

@@ -84,8 +84,9 @@ export class Daemon {
     });
     this.#pulls = openPullCare({
       host,
-      config: () => this.#agent.view.inForce?.config ?? null,
+      view: () => this.#agent.view,
       probeDeepSoon: (endpoint) => this.#probing.probeDeepSoon(endpoint),
+      proveOtherWay: (endpoint) => this.#agent.proveOtherWay(endpoint),
       drawSpreadMs: () => this.#drawSpreadMs(),
       emit: (event) => this.#emit(event),
     });

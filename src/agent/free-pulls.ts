@@ -17,6 +17,7 @@ import type { AddressesOf } from "../node/address-book.ts";
 import type { Ended } from "../node/end-returning.ts";
 import { type HeldSocket, SocketError } from "../node/sockets.ts";
 import type { Event } from "../report/events.ts";
+import type { CloseSockets } from "./close-sockets.ts";
 
 export interface FreePullsPorts {
   /** containerd's process; null while none runs. */
@@ -25,9 +26,7 @@ export interface FreePullsPorts {
   /** Whether containerd goes through a proxy there: the proxy's connections serve other endpoints too. */
   readonly isProxied: (url: string) => boolean;
   readonly findSockets: (pid: number, servers: readonly string[], signal: AbortSignal) => Promise<HeldSocket[]>;
-  /** Lets containerd read the end of a connection; false if that cannot be done. */
-  readonly endSocket: (pid: number, socket: HeldSocket) => Promise<boolean>;
-  readonly abortSocket: (socket: HeldSocket, signal: AbortSignal) => Promise<boolean>;
+  readonly closing: CloseSockets;
   readonly listDescriptors: (pid: number) => ReadonlySet<number>;
   /** Ends what is opened to servers in the next moment, after connections to them were ended. */
   readonly endReturning: (pid: number, ended: Ended, signal: AbortSignal) => Promise<number>;
@@ -48,23 +47,14 @@ interface Freeing {
   readonly nowMs: number;
 }
 
-/** A download goes on where it was after the one, and its pull fails after the other. */
-type Closed = "ended" | "aborted";
-
-/** After so many, closing does not work here. */
-const MOST_ATTEMPTS = 2;
-
 export class FreePulls {
   readonly #ports: FreePullsPorts;
-  readonly #told = new Set<string>();
   #endpoints: HungEndpoints = NOTHING_HUNG;
   #stop = new AbortController();
   #closed = false;
   #running: Promise<void> = Promise.resolve();
   #looks: Looks = NO_LOOKS;
   #hasStalled = false;
-  /** How often closing a connection was tried, by inode. */
-  #attempts: ReadonlyMap<string, number> = new Map();
   #resisting: ResistingSockets = NONE_RESISTS;
   /** Where connections were closed since the endpoint is down, by address. */
   #hanging: ReadonlySet<string> = new Set();
@@ -115,7 +105,7 @@ export class FreePulls {
     } catch (error) {
       if (signal.aborted) return false;
       if (!(error instanceof SocketError)) throw error;
-      this.#tellImpossible(error.message);
+      this.#ports.closing.tellImpossible(error.message);
       return false;
     }
   }
@@ -132,7 +122,7 @@ export class FreePulls {
     this.#looks = looks;
     this.#resisting = keepResisting(this.#resisting, sockets);
     this.#hasStalled = stalled.length > 0;
-    this.#attempts = new Map([...this.#attempts].filter(([inode]) => looks.has(inode)));
+    this.#ports.closing.keep(sockets);
     this.#hanging = new Set([...this.#hanging].filter((address) => hungServers?.has(address)));
     const freeable = stalled.flatMap((socket) => {
       const endpoint = spared?.has(socket.remote) ? undefined : hungServers?.get(socket.remote);
@@ -148,7 +138,8 @@ export class FreePulls {
     const resumed = new Set<string>();
     const descriptors = this.#ports.listDescriptors(pid);
     for (const { socket, endpoint } of freeable) {
-      const closed = await this.#tryClose(pid, socket, signal);
+      this.#looks = lookAnew(this.#looks, socket, this.#ports.nowMs());
+      const closed = await this.#ports.closing.close(pid, socket, signal);
       if (closed !== null) freed.set(endpoint, (freed.get(endpoint) ?? 0) + 1);
       if (closed === "ended") resumed.add(socket.remote);
       this.#resisting = addResisting(this.#resisting, socket, nowMs);
@@ -168,38 +159,6 @@ export class FreePulls {
       (await this.#ports.addressesOf(endpoint.url)).map((address) => [address, endpoint] as const),
     );
     return new Map((await Promise.all(entries)).flat());
-  }
-
-  /** Not being permitted is no reason to look no further: what hangs has to be known all the same. */
-  async #tryClose(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<Closed | null> {
-    try {
-      return await this.#close(pid, socket, signal);
-    } catch (error) {
-      if (signal.aborted || !(error instanceof SocketError)) throw error;
-      this.#tellImpossible(error.message);
-      return null;
-    }
-  }
-
-  /** How a connection was closed that had not been before; null if none was. */
-  async #close(pid: number, socket: HeldSocket, signal: AbortSignal): Promise<Closed | null> {
-    const { inode } = socket;
-    const attempts = this.#attempts.get(inode) ?? 0;
-    this.#attempts = new Map(this.#attempts).set(inode, attempts + 1);
-    this.#looks = lookAnew(this.#looks, socket, this.#ports.nowMs());
-    if (attempts >= MOST_ATTEMPTS) {
-      // Where it was told already, it is for want of permission.
-      if (this.#told.size === 0) this.#tellImpossible("the kernel cannot close connections (CONFIG_INET_DIAG_DESTROY)");
-      return null;
-    }
-    if (attempts === 0 && (await this.#ports.endSocket(pid, socket))) return "ended";
-    return (await this.#ports.abortSocket(socket, signal)) && attempts === 0 ? "aborted" : null;
-  }
-
-  #tellImpossible(because: string): void {
-    if (this.#told.has(because)) return;
-    this.#told.add(because);
-    this.#ports.emit({ kind: "freeingImpossible", because });
   }
 }
 

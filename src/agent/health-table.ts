@@ -14,11 +14,16 @@ export interface HealthChange {
   readonly after: EndpointHealth;
 }
 
+/** A mirror at which one pull hung may let the next hang as well. */
+const QUESTIONED_MS = 5 * 60_000;
+
 export class HealthTable {
   readonly #health = new Map<string, EndpointHealth>();
   #startedAtMs: number;
   #out: KnownHealth["out"];
   #recent: readonly RecentTransition[];
+  /** When pulls were last seen to hang at a mirror that answers, by endpointKey. */
+  readonly #questionedAtMs = new Map<string, number>();
 
   /**
    * Goes on from what was known. Only "down" is still believed: "up" is a proof that has to be fresh, and so is a row
@@ -50,10 +55,16 @@ export class HealthTable {
 
   readonly stateOf = (endpoint: Endpoint): EndpointHealth["state"] => this.of(endpoint).state;
 
-  /** Whether an endpoint is not known to be well right now, or pulls do not go there yet: another way is needed. */
-  isInDoubt(endpoint: Endpoint): boolean {
-    const { state, streak } = this.of(endpoint);
-    return state !== "up" || streak > 0 || this.#isOut(endpoint);
+  /** Pulls hang there, whatever its probes say. `steadyMs`: monotonic. */
+  question(mirror: Endpoint, steadyMs: number): void {
+    this.#questionedAtMs.set(endpointKey(mirror), steadyMs);
+  }
+
+  /** Whether a mirror is not known to be well right now, or pulls do not go there yet: another way is needed. */
+  isInDoubt(mirror: Endpoint, steadyMs: number): boolean {
+    const { state, streak } = this.of(mirror);
+    const questionedAtMs = this.#questionedAtMs.get(endpointKey(mirror)) ?? Number.NEGATIVE_INFINITY;
+    return state !== "up" || streak > 0 || steadyMs - questionedAtMs < QUESTIONED_MS || this.#isOut(mirror);
   }
 
   #isOut(endpoint: Endpoint): boolean {

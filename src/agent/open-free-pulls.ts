@@ -3,8 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Endpoint } from "../core/endpoint.ts";
 import type { Freeing } from "../core/freeing.ts";
-import { findHungEndpoints, findTrustedMirrors } from "../core/hung-endpoints.ts";
-import type { MirrorConfig } from "../core/mirror-config.ts";
+import { findHungEndpoints, findWatchedMirrors, hasOtherWay } from "../core/hung-endpoints.ts";
 import { chooseProxy } from "../core/proxy.ts";
 import { createAddressBook } from "../node/address-book.ts";
 import { findListener, readIdentity } from "../node/containerd-daemon.ts";
@@ -15,16 +14,19 @@ import { abortSocket, findSockets } from "../node/sockets.ts";
 import { tryFreeing } from "../node/try-freeing.ts";
 import type { Event } from "../report/events.ts";
 import type { AgentView } from "./agent-ports.ts";
+import { CloseSockets } from "./close-sockets.ts";
 import { FreePulls } from "./free-pulls.ts";
+import { FreeStuckPulls, type FreeStuckPullsPorts } from "./free-stuck-pulls.ts";
 import { HangRestarts, type HangRestartsPorts, restartForHang } from "./hang-restarts.ts";
 import type { Host } from "./host.ts";
 import { PullWatch, type PullWatchPorts } from "./pull-watch.ts";
 
 interface PullCareContext {
   readonly host: Host;
-  /** What is in force, if anything is. */
-  readonly config: () => MirrorConfig | null;
+  /** What is in force, and what is known. */
+  readonly view: () => AgentView;
   readonly probeDeepSoon: PullWatchPorts["onAlarm"];
+  readonly proveOtherWay: FreeStuckPullsPorts["proveOtherWay"];
   /** How long a restart of containerd is put off, so that not all nodes of a fleet restart at once. */
   readonly drawSpreadMs: () => number;
   readonly emit: (event: Event) => void;
@@ -43,7 +45,8 @@ export interface PullCare {
 
 /** Looks at no connections of others until it is told what to follow. */
 export function openPullCare(context: PullCareContext): PullCare {
-  const { host, config, emit } = context;
+  const { host, view, emit, drawSpreadMs, proveOtherWay } = context;
+  const config = () => view().inForce?.config ?? null;
   const wait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => {}); // rejects when aborted
   const nowMs = () => performance.now();
   const socketPath = () => {
@@ -53,18 +56,22 @@ export function openPullCare(context: PullCareContext): PullCare {
   const isProxied = (url: string) => chooseProxy(url, host.proxy()) !== null;
   const shared = { findPid: createPidFinder(socketPath), addressesOf: createAddressBook(), isProxied, wait, nowMs };
   const restart: HangRestartsPorts["restart"] = (url, inForce, stop) => restartForHang(host, url, inForce, stop);
-  const hangs = new HangRestarts({ ...context, restart, wait, nowMs });
+  const hangs = new HangRestarts({ config, emit, drawSpreadMs, restart, wait, nowMs });
   const onStuck = (endpoint: Endpoint) => hangs.consider(endpoint);
-  const closing = { endSocket, abortSocket, listDescriptors, endReturning };
-  const freeing = new FreePulls({ ...shared, ...closing, findSockets, onStuck, emit });
-  const onAlarm = context.probeDeepSoon;
-  const watching = new PullWatch({ ...shared, findSockets, countDescriptors, listSocketInodes, onAlarm });
+  const closing = new CloseSockets({ endSocket, abortSocket, emit });
+  const ending = { closing, listDescriptors, endReturning, emit };
+  const freeing = new FreePulls({ ...shared, ...ending, findSockets, onStuck });
+  const isServedElsewhere = (mirror: Endpoint) => hasOtherWay(mirror, view().decisions, view().health.of);
+  const stuck = new FreeStuckPulls({ ...ending, hasOtherWay: isServedElsewhere, proveOtherWay, nowMs });
+  const looking = { findSockets, countDescriptors, listSocketInodes };
+  const freeStuck: PullWatchPorts["freeStuck"] = (pulls, signal) => stuck.free(pulls, signal);
+  const watching = new PullWatch({ ...shared, ...looking, onAlarm: context.probeDeepSoon, freeStuck });
   const trial = openTrial();
   return {
     follow({ decisions, health, inForce }) {
       freeing.follow(findHungEndpoints(decisions, health.of));
       const intervalMs = inForce?.config.agent.probe.intervalMs ?? 0;
-      watching.follow({ endpoints: findTrustedMirrors(decisions, health.of), intervalMs });
+      watching.follow({ ...findWatchedMirrors(decisions, health.of), intervalMs });
     },
     pullsHang: () => freeing.hasStalled,
     freeing: () => trial.found,

@@ -1,12 +1,14 @@
-// Watches containerd's connections to mirrors that are up, and asks for a closer look at a mirror when a pull begins
-// or stalls there (core/pull-alarms.ts). Nearly always there are none, so a look begins with the cheapest question:
-// does containerd have as many descriptors as before? Only then: has it new sockets? And only then: are they to
-// mirrors, and have they received anything? When any of this fails, deep probes come as rarely as without it.
+// Watches containerd's connections to mirrors that are up, asks for a closer look at a mirror when a pull begins or
+// stalls there, and tells of what hangs by itself although its mirror answers (core/pull-alarms.ts). Nearly always there
+// are none, so a look begins with the cheapest question: does containerd have as many descriptors as before? Only then:
+// has it new sockets? And only then: are they to mirrors, and has anything moved on them? When any of this fails, deep
+// probes come as rarely as without it.
 
 import { type Endpoint, endpointKey } from "../core/endpoint.ts";
-import { type Alarms, areQuiet, foldAlarms, NO_ALARMS } from "../core/pull-alarms.ts";
+import { type Alarms, areQuiet, askAnew, findStuck, foldAlarms, NO_ALARMS, watchAnew } from "../core/pull-alarms.ts";
 import type { AddressesOf } from "../node/address-book.ts";
 import { type HeldSocket, SocketError } from "../node/sockets.ts";
+import type { StuckPulls } from "./free-stuck-pulls.ts";
 
 export interface PullWatchPorts {
   /** containerd's process; null while none runs. */
@@ -18,6 +20,8 @@ export interface PullWatchPorts {
   readonly findSockets: (pid: number, servers: readonly string[], signal: AbortSignal) => Promise<HeldSocket[]>;
   /** A pull begins or stalls there. */
   readonly onAlarm: (endpoint: Endpoint) => void;
+  /** These hang by themselves; gives those that need not be told of again soon. */
+  readonly freeStuck: (pulls: StuckPulls, signal: AbortSignal) => Promise<readonly HeldSocket[]>;
   /** Resolves after so long, or when aborted. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Monotonic. */
@@ -26,11 +30,13 @@ export interface PullWatchPorts {
 
 export interface Watching {
   readonly endpoints: readonly Endpoint[];
+  /** Those of them whose last probe failed. */
+  readonly doubted: readonly Endpoint[];
   /** Between two probes. */
   readonly intervalMs: number;
 }
 
-const NOTHING: Watching = { endpoints: [], intervalMs: 1000 };
+const NOTHING: Watching = { endpoints: [], doubted: [], intervalMs: 1000 };
 /** How often is looked: a fifth of the interval, but never more rarely, nor more often. */
 const RARELY_MS = 1000;
 const OFTEN_MS = 200;
@@ -60,7 +66,7 @@ export class PullWatch {
     this.#watching = watching;
     if (!isNews) return;
     // What stalled before a probe failed is asked about again if the mirror is trusted once more: it may flap.
-    this.#alarms = { ...this.#alarms, sockets: new Map() };
+    this.#alarms = askAnew(this.#alarms);
     this.#inodes = new Set();
     this.#count = -1;
     if (watching.endpoints.length === 0) {
@@ -123,14 +129,25 @@ export class PullWatch {
     // The number may have been given to another process since.
     this.#pid = await this.#ports.findPid();
     if (this.#pid === null) return;
-    const { endpoints, intervalMs } = this.#watching;
-    const servers = await this.#serversOf(endpoints);
+    const { intervalMs } = this.#watching;
+    const [servers, doubtedServers] = await this.#watchedServers();
     const sockets = await this.#ports.findSockets(this.#pid, [...servers.keys()], signal);
     const nowMs = this.#ports.nowMs();
     this.#lookedAtMs = nowMs;
-    const { next, ask } = foldAlarms(this.#alarms, sockets, { intervalMs, nowMs });
+    const doubted = new Set(doubtedServers.keys());
+    const { next, ask } = foldAlarms(this.#alarms, sockets, { intervalMs, doubted, nowMs });
     this.#alarms = next;
     for (const endpoint of ask.flatMap((address) => servers.get(address) ?? [])) this.#ports.onAlarm(endpoint);
+    const allStuck = findStuck(next, sockets, { doubted, nowMs });
+    for (const [address, stuck] of Map.groupBy(allStuck, ({ remote }) => remote)) {
+      const pulls = { pid: this.#pid, endpoints: servers.get(address) ?? [], stuck, known: sockets };
+      this.#alarms = watchAnew(this.#alarms, await this.#ports.freeStuck(pulls, signal), nowMs);
+    }
+  }
+
+  #watchedServers() {
+    const { endpoints, doubted } = this.#watching;
+    return Promise.all([this.#serversOf(endpoints), this.#serversOf(doubted)]);
   }
 
   /** By address; a proxy's connections tell nothing of one mirror. */
@@ -149,6 +166,6 @@ export class PullWatch {
   }
 }
 
-function keysOf({ endpoints, intervalMs }: Watching): readonly (string | number)[] {
-  return [intervalMs, ...endpoints.map(endpointKey)];
+function keysOf({ endpoints, doubted, intervalMs }: Watching): readonly unknown[] {
+  return [intervalMs, endpoints.map(endpointKey), doubted.map(endpointKey)];
 }

@@ -17,8 +17,11 @@ export interface Endpoint {
   readonly dialTimeoutMs: number | null;
 }
 
+/** As much of an endpoint as it takes to tell of it. */
+export type NamedEndpoint = Pick<Endpoint, "role" | "url">;
+
 /** Identifies an endpoint in health, credentials and status: a mirror may have the URL of another's upstream. */
-export function endpointKey(endpoint: Pick<Endpoint, "role" | "url">): string {
+export function endpointKey(endpoint: NamedEndpoint): string {
   return `${endpoint.role} ${endpoint.url}`;
 }
 

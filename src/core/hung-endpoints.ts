@@ -5,7 +5,7 @@
 import { type Endpoint, endpointKey } from "./endpoint.ts";
 import type { EndpointHealth } from "./health.ts";
 import { reasonHangs } from "./health-transition.ts";
-import { distinct, endpointsOf, type RouteDecision } from "./routes.ts";
+import { distinct, endpointsOf, type RouteDecision, waysOf } from "./routes.ts";
 
 export interface HungEndpoints {
   /** Down for a reason that makes pulls hang, and no route needs them. */
@@ -31,7 +31,7 @@ export function findHungEndpoints(
     return decisions.every((decision) => goesPast(endpoint, decision, isUp));
   });
   const keys = new Set(hung.map(endpointKey));
-  const used = decisions.flatMap(({ mirrors, route }) => [...mirrors, ...(route.upstream ? [route.upstream] : [])]);
+  const used = decisions.flatMap(waysOf);
   return {
     hung,
     suspect: all.filter((endpoint) => isUp(endpoint) && healthOf(endpoint).streak > 0),
@@ -39,24 +39,41 @@ export function findHungEndpoints(
   };
 }
 
-/** The mirrors whose pulls are worth watching: in use, and nothing speaks against them. */
-export function findTrustedMirrors(
+export interface WatchedMirrors {
+  /** In use and up. */
+  readonly endpoints: readonly Endpoint[];
+  /** Those of them whose last probe failed. */
+  readonly doubted: readonly Endpoint[];
+}
+
+/** The mirrors whose pulls are worth watching. */
+export function findWatchedMirrors(
   decisions: readonly RouteDecision[],
   healthOf: (endpoint: Endpoint) => EndpointHealth,
-): readonly Endpoint[] {
-  return distinct(decisions.flatMap(({ mirrors }) => mirrors)).filter((endpoint) => {
-    const { state, streak } = healthOf(endpoint);
-    return state === "up" && streak === 0;
-  });
+): WatchedMirrors {
+  const inUse = distinct(decisions.flatMap(({ mirrors }) => mirrors));
+  const endpoints = inUse.filter((endpoint) => healthOf(endpoint).state === "up");
+  return { endpoints, doubted: endpoints.filter((endpoint) => healthOf(endpoint).streak > 0) };
+}
+
+/** Whether something else is proven to serve pulls at every registry that uses this endpoint now. */
+export function hasOtherWay(
+  endpoint: Endpoint,
+  decisions: readonly RouteDecision[],
+  healthOf: (other: Endpoint) => EndpointHealth,
+): boolean {
+  const isIt = (other: Endpoint) => endpointKey(other) === endpointKey(endpoint);
+  const used = decisions.map(waysOf).filter((ways) => ways.some(isIt));
+  return used.every((ways) => ways.some((other) => !isIt(other) && healthOf(other).state === "up"));
 }
 
 // A mirror that is left out may have been left out long ago, and everything else may have failed since.
 function goesPast(endpoint: Endpoint, decision: RouteDecision, isUp: (other: Endpoint) => boolean): boolean {
-  const { route, mirrors, out } = decision;
+  const { route, out } = decision;
   const key = endpointKey(endpoint);
   const isIn = (endpoints: readonly Endpoint[]) => endpoints.some((other) => endpointKey(other) === key);
   const isMirror = isIn(route.mirrors);
   if (!isMirror && !(route.upstream && isIn([route.upstream]))) return true;
   if (isMirror && !isIn(out)) return false;
-  return [...mirrors, ...(route.upstream ? [route.upstream] : [])].some((other) => !isIn([other]) && isUp(other));
+  return waysOf(decision).some((other) => !isIn([other]) && isUp(other));
 }

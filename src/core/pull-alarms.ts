@@ -1,18 +1,20 @@
 // What containerd's own connections say about a mirror that answers its probes: a pull that begins there, or one
-// that receives nothing any more, is the moment to look behind /v2/. A connection kept for later looks just like one
-// that hangs, so this is a question and no verdict: only a deep probe takes a mirror out of a route.
+// on which nothing moves any more, is the moment to look behind /v2/. A connection kept for later looks just like one
+// that hangs, so this is a question and no verdict: only a deep probe takes a mirror out of a route. But none is kept
+// for long: one that is there later still hangs by itself, at a mirror that is well. Its storage may not give this one
+// blob, or the server may have forgotten the connection.
 
 import { STALLED_MS } from "./stalled-sockets.ts";
 import type { TcpSocket } from "./tcp-socket.ts";
 
 interface Watched {
-  readonly bytesReceived: number;
+  readonly bytesMoved: number;
   /** When this number was seen first. */
   readonly sinceMs: number;
   /** Whether its mirror was looked at since it was there. */
   readonly beginKnown: boolean;
-  /** Whether its mirror was looked at since it received something. */
-  readonly stallKnown: boolean;
+  /** When its mirror was looked at because nothing moved on it; null if it was not. */
+  readonly stallAskedAtMs: number | null;
 }
 
 export interface Alarms {
@@ -25,7 +27,7 @@ export interface Alarms {
 interface Asked {
   /** For whatever reason. */
   readonly lastMs: number;
-  /** Because something received nothing any more. */
+  /** Because nothing moved on something any more. */
   readonly stallMs: number;
 }
 
@@ -36,6 +38,8 @@ export const NO_ALARMS: Alarms = { sockets: new Map(), askedAtMs: new Map() };
 interface AlarmContext {
   /** Between two probes. */
   readonly intervalMs: number;
+  /** Addresses of mirrors whose last probe failed: their probes come in a row, and decide. */
+  readonly doubted: ReadonlySet<string>;
   /** Monotonic. */
   readonly nowMs: number;
 }
@@ -43,16 +47,20 @@ interface AlarmContext {
 /** In probe intervals: the least time from any alarm until a pull that begins is one, and from one stall to the next. */
 const BEGIN_REST = 2;
 const STALL_REST = 0.5;
+/** containerd keeps no connection for later for longer than 30 s (hosts.go: IdleConnTimeout). */
+const STUCK_MS = 40_000;
+/** So long after a mirror was asked about, it is known whether it answers. */
+const ANSWERED_MS = 5000;
 
 /** Adds a look at containerd's connections to mirrors; `ask`: the addresses of those to look at closely now. */
 export function foldAlarms(
   { sockets: before, askedAtMs }: Alarms,
   sockets: readonly TcpSocket[],
-  { intervalMs, nowMs }: AlarmContext,
+  { intervalMs, doubted, nowMs }: AlarmContext,
 ): { next: Alarms; ask: readonly string[] } {
   const seen = new Map(sockets.map((socket) => [socket.inode, foldSocket(before.get(socket.inode), socket, nowMs)]));
-  const addresses = [...new Set(sockets.map(({ remote }) => remote))];
-  const ask = addresses.filter((address) => {
+  const addresses = new Set(sockets.map(({ remote }) => remote)).difference(doubted);
+  const ask = [...addresses].filter((address) => {
     const asked = askedAtMs.get(address) ?? NEVER;
     const isBeginDue = nowMs - asked.lastMs >= BEGIN_REST * intervalMs;
     const isStallDue = nowMs - asked.stallMs >= STALL_REST * intervalMs;
@@ -76,21 +84,50 @@ export function foldAlarms(
   return { next: { sockets: new Map(known), askedAtMs: new Map([...times, ...news]) }, ask };
 }
 
+/** Which of these hang by themselves, as the looks at them say: their mirrors were asked about, and answer. */
+export function findStuck<S extends TcpSocket>(
+  { sockets: seen }: Alarms,
+  sockets: readonly S[],
+  { doubted, nowMs }: Pick<AlarmContext, "doubted" | "nowMs">,
+): S[] {
+  return sockets.filter(({ inode, remote }) => {
+    const { sinceMs = nowMs, stallAskedAtMs = null } = seen.get(inode) ?? {};
+    const isAnswered = stallAskedAtMs !== null && nowMs - stallAskedAtMs >= ANSWERED_MS && !doubted.has(remote);
+    return isAnswered && nowMs - sinceMs >= STUCK_MS;
+  });
+}
+
+/** Begins anew with connections that were closed: whether they go away shows after another while. */
+export function watchAnew(alarms: Alarms, closed: readonly TcpSocket[], nowMs: number): Alarms {
+  const sockets = new Map(alarms.sockets);
+  for (const { inode } of closed) {
+    const watched = sockets.get(inode);
+    if (watched !== undefined) sockets.set(inode, { ...watched, sinceMs: nowMs });
+  }
+  return { ...alarms, sockets };
+}
+
+/** Asks once more about everything that stalls: the answer of before is no longer worth anything. */
+export function askAnew(alarms: Alarms): Alarms {
+  const sockets = [...alarms.sockets].map(([inode, watched]) => [inode, { ...watched, stallAskedAtMs: null }] as const);
+  return { ...alarms, sockets: new Map(sockets) };
+}
+
 /** Whether nothing has moved for so long. */
 export function areQuiet({ sockets }: Alarms, quietMs: number, nowMs: number): boolean {
   return [...sockets.values()].every(({ sinceMs }) => nowMs - sinceMs >= quietMs);
 }
 
 function isNewStall(watched: Watched | undefined, nowMs: number): boolean {
-  return watched !== undefined && !watched.stallKnown && nowMs - watched.sinceMs >= STALLED_MS;
+  return watched !== undefined && watched.stallAskedAtMs === null && nowMs - watched.sinceMs >= STALLED_MS;
 }
 
 function told(watched: Watched, nowMs: number): Watched {
-  const stallKnown = watched.stallKnown || nowMs - watched.sinceMs >= STALLED_MS;
-  return { ...watched, beginKnown: true, stallKnown };
+  const isStall = isNewStall(watched, nowMs);
+  return { ...watched, beginKnown: true, stallAskedAtMs: isStall ? nowMs : watched.stallAskedAtMs };
 }
 
-function foldSocket(before: Watched | undefined, { bytesReceived }: TcpSocket, nowMs: number): Watched {
-  if (before?.bytesReceived === bytesReceived) return before;
-  return { bytesReceived, sinceMs: nowMs, beginKnown: before?.beginKnown ?? false, stallKnown: false };
+function foldSocket(before: Watched | undefined, { bytesMoved }: TcpSocket, nowMs: number): Watched {
+  if (before?.bytesMoved === bytesMoved) return before;
+  return { bytesMoved, sinceMs: nowMs, beginKnown: before?.beginKnown ?? false, stallAskedAtMs: null };
 }

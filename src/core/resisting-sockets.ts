@@ -4,7 +4,7 @@
 import type { TcpSocket } from "./tcp-socket.ts";
 
 interface Resisting {
-  readonly bytesReceived: number;
+  readonly bytesMoved: number;
   /** When closing it was tried first. */
   readonly sinceMs: number;
 }
@@ -19,17 +19,17 @@ export const HANG_GRACE_MS = 60_000;
 
 /** Forgets what has gone away or has moved again. */
 export function keepResisting(resisting: ResistingSockets, sockets: readonly TcpSocket[]): ResistingSockets {
-  const received = new Map(sockets.map(({ inode, bytesReceived }) => [inode, bytesReceived]));
-  return new Map([...resisting].filter(([inode, { bytesReceived }]) => received.get(inode) === bytesReceived));
+  const moved = new Map(sockets.map(({ inode, bytesMoved }) => [inode, bytesMoved]));
+  return new Map([...resisting].filter(([inode, { bytesMoved }]) => moved.get(inode) === bytesMoved));
 }
 
 /** Adds one that was to be closed at `nowMs` (monotonic). */
 export function addResisting(
   resisting: ResistingSockets,
-  { inode, bytesReceived }: TcpSocket,
+  { inode, bytesMoved }: TcpSocket,
   nowMs: number,
 ): ResistingSockets {
-  return resisting.has(inode) ? resisting : new Map(resisting).set(inode, { bytesReceived, sinceMs: nowMs });
+  return resisting.has(inode) ? resisting : new Map(resisting).set(inode, { bytesMoved, sinceMs: nowMs });
 }
 
 /** Whether one has resisted for so long that it will not go away by itself. */

@@ -77,6 +77,11 @@ export function upstreamsThatMatter(routes: readonly Route[], needed: (mirror: E
   return distinct(upstreams);
 }
 
+/** What serves pulls now, in the order of trying. */
+export function waysOf({ mirrors, route }: RouteDecision): readonly Endpoint[] {
+  return route.upstream ? [...mirrors, route.upstream] : mirrors;
+}
+
 /** Every endpoint of these routes, each once. */
 export function endpointsOf(routes: readonly Route[]): Endpoint[] {
   return distinct(routes.flatMap(({ mirrors, upstream }) => (upstream ? [...mirrors, upstream] : mirrors)));

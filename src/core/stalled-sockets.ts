@@ -1,10 +1,10 @@
-// Which connections hang, from looking at them again and again: those that received nothing between two looks
-// that are far enough apart. A slow download receives something and is never among them.
+// Which connections hang, from looking at them again and again: those on which nothing moved between two looks
+// that are far enough apart. On a slow download something moves, and it is never among them.
 
 import type { TcpSocket } from "./tcp-socket.ts";
 
 interface Seen {
-  readonly bytesReceived: number;
+  readonly bytesMoved: number;
   /** When this number was seen first. */
   readonly sinceMs: number;
   /** How long it may stay so. */
@@ -16,7 +16,7 @@ export type Looks = ReadonlyMap<string, Seen>;
 
 export const NO_LOOKS: Looks = new Map();
 
-/** A connection that has received nothing for so long between two looks hangs. */
+/** A connection on which nothing has moved for so long between two looks hangs. */
 export const STALLED_MS = 1000;
 /**
  * So does one that has never been seen to receive anything, opened to a server at which others were just found to
@@ -53,8 +53,8 @@ export function foldLook<S extends TcpSocket>(
 }
 
 /** Begins anew with a connection that was closed: whether it goes away shows after another while. */
-export function lookAnew(looks: Looks, { inode, bytesReceived }: TcpSocket, nowMs: number): Looks {
-  return new Map(looks).set(inode, { bytesReceived, sinceMs: nowMs, patienceMs: STALLED_MS });
+export function lookAnew(looks: Looks, { inode, bytesMoved }: TcpSocket, nowMs: number): Looks {
+  return new Map(looks).set(inode, { bytesMoved, sinceMs: nowMs, patienceMs: STALLED_MS });
 }
 
 /** How long to wait for the next look, `quietMs` after a connection was last seen; null when it is time to end. */
@@ -66,10 +66,10 @@ export function nextLookMs(quietMs: number): number | null {
 
 function foldSocket(
   before: Seen | undefined,
-  { bytesReceived, remote }: TcpSocket,
+  { bytesMoved, remote }: TcpSocket,
   { nowMs, hanging }: LookContext,
 ): Seen {
-  if (before?.bytesReceived === bytesReceived) return before;
+  if (before?.bytesMoved === bytesMoved) return before;
   const isYoung = before === undefined && hanging?.has(remote) === true;
-  return { bytesReceived, sinceMs: nowMs, patienceMs: isYoung ? YOUNG_STALLED_MS : STALLED_MS };
+  return { bytesMoved, sinceMs: nowMs, patienceMs: isYoung ? YOUNG_STALLED_MS : STALLED_MS };
 }

@@ -3,14 +3,13 @@
 // morning by somebody who did not write this, often as the only source.
 
 import type { ConfigIssue } from "../core/config-issue.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import type { NamedEndpoint } from "../core/endpoint.ts";
 import type { Transition } from "../core/health-transition.ts";
 import type { RouteDecision } from "../core/routes.ts";
+import { describeHanging, type HangingEvent } from "./describe-hanging.ts";
 import { describePulls } from "./describe-pulls.ts";
 import { escapeControl } from "./escape-control.ts";
 import { humaniseCount, humaniseDuration } from "./humanise.ts";
-
-type NamedEndpoint = Pick<Endpoint, "role" | "url">;
 
 export type Event =
   | { readonly kind: "started"; readonly version: string; readonly configPath: string }
@@ -36,13 +35,7 @@ export type Event =
   /** `recovered`: whether containerd answers with the old configuration. */
   | { readonly kind: "takeoverFailed"; readonly because: string; readonly recovered: boolean }
   | { readonly kind: "credentialProblem"; readonly message: string }
-  /** `count`: connections of containerd to the endpoint that hung and were closed. */
-  | { readonly kind: "pullsFreed"; readonly endpoint: NamedEndpoint; readonly count: number }
-  | { readonly kind: "freeingImpossible"; readonly because: string }
-  /** Pulls hang at the endpoint, cannot be freed, and the operator has allowed the hard way. */
-  | { readonly kind: "hangRestartBegun"; readonly endpoint: NamedEndpoint }
-  /** `problem`: null when containerd is there again. */
-  | { readonly kind: "hangRestartEnded"; readonly problem: string | null }
+  | HangingEvent
   | { readonly kind: "certificateExpiring"; readonly of: string; readonly leftMs: number }
   | { readonly kind: "watchImpaired"; readonly message: string }
   /** `where`: "written to FILE", "served at ADDRESS". */
@@ -116,6 +109,7 @@ function describe(event: Event): readonly [Level, string] {
     case "credentialProblem":
       return ["warn", `Credential: ${event.message}`];
     case "pullsFreed":
+    case "stuckPullsFreed":
     case "freeingImpossible":
     case "hangRestartBegun":
     case "hangRestartEnded":
@@ -191,24 +185,6 @@ function describeIssue({ line, column, message }: ConfigIssue): string {
 
 function describeFight(path: string): string {
   return `Gave up on ${path}: something else has changed it ten times in ten minutes; find out what writes it, then systemctl reload mirror-agent`;
-}
-
-type Hanging = Event & { kind: "pullsFreed" | "freeingImpossible" | "hangRestartBegun" | "hangRestartEnded" };
-
-function describeHanging(event: Hanging): readonly [Level, string] {
-  if (event.kind === "pullsFreed") {
-    const what = `${humaniseCount(event.count, "connection")} of containerd to ${event.endpoint.url}`;
-    return ["info", `Closed ${what} that made no progress; the pulls go on elsewhere`];
-  }
-  if (event.kind === "freeingImpossible")
-    return ["warn", `Cannot free pulls that hang: ${event.because}; they hang until containerd is restarted`];
-  if (event.kind === "hangRestartBegun") {
-    const why = `pulls have hung at ${event.endpoint.url} for a minute, and their connections cannot be closed here`;
-    return ["warn", `Restarting containerd: ${why} (agent.containerd.restart: on-hang)`];
-  }
-  if (event.problem === null)
-    return ["info", "containerd was restarted; pulls that hung begin anew, with the routes as they are now"];
-  return ["error", `containerd was not restarted for pulls that hang: ${event.problem}; not before ten minutes again`];
 }
 
 function describeTakeover({ path, restarted, credentials }: TakeoverDone): string {

@@ -63,7 +63,7 @@ export const METRICS = {
     "least",
   ),
   pulls_freed_total: counter(
-    "Connections of containerd to the endpoint that made no progress and were closed, so that pulls go on elsewhere.",
+    "Connections of containerd to the endpoint that made no progress and were closed, so that pulls go on.",
     ENDPOINT,
   ),
 

@@ -10,6 +10,7 @@ export function countEvent(event: Event, scope: MetricsScope): Increment[] {
     case "endpointChanged":
       return countTransition(event, scope);
     case "pullsFreed":
+    case "stuckPullsFreed":
       return withLabels(scope.endpointLabels(event.endpoint), (labels) => [
         { name: "pulls_freed_total", labels, by: event.count },
       ]);

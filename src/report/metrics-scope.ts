@@ -1,7 +1,7 @@
 // Which endpoints and registries have series of their own. Each series costs memory in every Prometheus that ever sees
 // it, so their number is bounded whatever the config names: what is beyond the bound shares the label "_other".
 
-import { type Endpoint, endpointKey } from "../core/endpoint.ts";
+import { type Endpoint, endpointKey, type NamedEndpoint } from "../core/endpoint.ts";
 import { distinct, type RouteDecision } from "../core/routes.ts";
 import type { Labels } from "./metrics-catalogue.ts";
 
@@ -9,8 +9,6 @@ export const MOST_ENDPOINTS = 50;
 export const MOST_REGISTRIES = 100;
 /** No registry and no URL has such a name. */
 export const OTHER = "_other";
-
-type NamedEndpoint = Pick<Endpoint, "role" | "url">;
 
 export interface MetricsScope {
   /** Mirrors first, each in the order of the config. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CloseSockets } from "../../src/agent/close-sockets.ts";
 import { FreePulls, type FreePullsPorts } from "../../src/agent/free-pulls.ts";
 import type { HungEndpoints } from "../../src/core/hung-endpoints.ts";
 import { type HeldSocket, SocketError } from "../../src/node/sockets.ts";
@@ -15,7 +16,8 @@ const socket = (inode: string, changes: Partial<HeldSocket> = {}): HeldSocket =>
   local: `10.0.0.9:${inode}`,
   remote: ADDRESS,
   inode,
-  bytesReceived: 100,
+  bytesMoved: 100,
+  isAnswered: true,
   fd: Number(inode),
   ...changes,
 });
@@ -38,6 +40,8 @@ async function run(world: World, endpoints: HungEndpoints = HUNG, lookCount = wo
   const enough = Promise.withResolvers<void>();
   let nowMs = 0;
   let looked = 0;
+  const emit: FreePullsPorts["emit"] = (event) =>
+    void told.push("count" in event ? `freed ${event.count}` : event.kind);
   const ports: FreePullsPorts = {
     findPid: async () => pid,
     addressesOf: async (url) => [new URL(url).host],
@@ -47,11 +51,14 @@ async function run(world: World, endpoints: HungEndpoints = HUNG, lookCount = wo
       const seen = looks[Math.min(looked, looks.length - 1)] ?? [];
       return seen.filter(({ remote }) => servers.includes(remote));
     },
-    endSocket: async (_pid, { inode }) => told.push(`end ${inode}`) > 0 && ends,
-    abortSocket: async ({ inode }) => {
-      if (world.abortFails) throw world.abortFails;
-      return told.push(`abort ${inode}`) > 0 && aborts;
-    },
+    closing: new CloseSockets({
+      endSocket: async (_pid, { inode }) => told.push(`end ${inode}`) > 0 && ends,
+      abortSocket: async ({ inode }) => {
+        if (world.abortFails) throw world.abortFails;
+        return told.push(`abort ${inode}`) > 0 && aborts;
+      },
+      emit,
+    }),
     listDescriptors: () => new Set([1, 2]),
     endReturning: async (_pid, { servers, known }) => {
       told.push(`meet ${[...servers]}`);
@@ -59,7 +66,7 @@ async function run(world: World, endpoints: HungEndpoints = HUNG, lookCount = wo
       return 0;
     },
     onStuck: ({ url }) => void told.push(`stuck ${nowMs / 1000} ${url}`),
-    emit: (event) => void told.push("count" in event ? `freed ${event.count}` : event.kind),
+    emit,
     wait: async () => {
       looked += 1;
       nowMs += 1000;
@@ -88,7 +95,7 @@ test("follow() tells of several connections at once", async () => {
 });
 
 test("follow() never cuts a download that moves", async () => {
-  const drips = [100, 101, 102, 103].map((bytesReceived) => [socket("1", { bytesReceived })]);
+  const drips = [100, 101, 102, 103].map((bytesMoved) => [socket("1", { bytesMoved })]);
   assert.deepEqual(await run({ looks: drips }), []);
 });
 
@@ -105,7 +112,7 @@ test("follow() frees what comes later, too", async () => {
 });
 
 test("follow() ends a connection that is not open yet, too, and aborts one that cannot be ended", async () => {
-  const opening = [socket("1", { state: "SYN-SENT", bytesReceived: 0 })];
+  const opening = [socket("1", { state: "SYN-SENT", bytesMoved: 0 })];
   assert.deepEqual(await run({ looks: [opening, opening, []] }), ["end 1", "freed 1", `meet ${ADDRESS}`]);
   assert.deepEqual(await run({ looks: [hangs, hangs, []], ends: false }), ["end 1", "abort 1", "freed 1"]);
 });
@@ -126,7 +133,7 @@ test("follow() tells of what hangs for a minute after it was to be closed, and o
   const told = await run(world, HUNG, 64);
   assert.deepEqual(told.slice(0, 4), ["end 1", "abort 1", "abort 1", "freeingImpossible"]);
   assert.equal(told[4], `stuck 61 ${mirror.url}`);
-  const moves = Array.from({ length: 130 }, (_, look) => [socket("1", { bytesReceived: Math.floor(look / 50) })]);
+  const moves = Array.from({ length: 130 }, (_, look) => [socket("1", { bytesMoved: Math.floor(look / 50) })]);
   const moving = await run({ ...world, looks: moves }, HUNG);
   assert.deepEqual(
     moving.filter((each) => each.startsWith("stuck")),

@@ -7,12 +7,13 @@ import { endpoint } from "../core/samples.ts";
 const mirror = endpoint("https://10.0.0.1:5000");
 const ADDRESS = "10.0.0.1:5000";
 
-const socket = (inode: string, bytesReceived = 0): HeldSocket => ({
+const socket = (inode: string, bytesMoved = 0): HeldSocket => ({
   state: "ESTAB",
   local: `10.0.0.9:${inode}`,
   remote: ADDRESS,
   inode,
-  bytesReceived,
+  bytesMoved,
+  isAnswered: true,
   fd: 5,
 });
 
@@ -31,11 +32,21 @@ interface World {
   readonly proxied?: boolean;
   readonly fails?: SocketError;
   readonly intervalMs?: number;
+  /** Whether what is stuck is dealt with at once. */
+  readonly frees?: boolean;
   readonly onLook?: (looked: number, watch: PullWatch) => void;
 }
 
 /** Runs so many looks in no time; gives what was done, each with the number of its look, and the waits between. */
-async function run({ moments, lookCount = moments.length, proxied = false, fails, intervalMs = 5000, onLook }: World) {
+async function run({
+  moments,
+  lookCount = moments.length,
+  proxied = false,
+  fails,
+  intervalMs = 5000,
+  frees = true,
+  onLook,
+}: World) {
   const done: string[] = [];
   const waits: number[] = [];
   const enough = Promise.withResolvers<void>();
@@ -58,6 +69,10 @@ async function run({ moments, lookCount = moments.length, proxied = false, fails
       return (now().sockets ?? []).filter(({ remote }) => servers.includes(remote));
     },
     onAlarm: ({ url }) => tell(`alarm ${url}`),
+    freeStuck: async ({ endpoints, stuck }) => {
+      tell(`stuck ${stuck.map(({ inode }) => inode)} at ${endpoints.map(({ url }) => url)}`);
+      return frees ? stuck : [];
+    },
     wait: async (ms) => {
       waits.push(ms);
       looked += 1;
@@ -70,7 +85,7 @@ async function run({ moments, lookCount = moments.length, proxied = false, fails
     nowMs: () => nowMs,
   };
   const watch = new PullWatch(ports);
-  watch.follow({ endpoints: [mirror], intervalMs });
+  watch.follow({ endpoints: [mirror], doubted: [], intervalMs });
   await enough.promise;
   await watch.close();
   return { done, waits };
@@ -124,15 +139,27 @@ test("PullWatch leaves a proxy's connections out of it", async () => {
 test("PullWatch asks again about what stalls when the mirror was in doubt meanwhile", async () => {
   const pull = { count: 12, inodes: ["2"], sockets: [socket("2", 10)] };
   const onLook = (looked: number, watch: PullWatch): void => {
-    if (looked === 8) watch.follow({ endpoints: [], intervalMs: 5000 });
-    if (looked === 8) watch.follow({ endpoints: [mirror], intervalMs: 5000 });
+    if (looked === 8) watch.follow({ endpoints: [mirror], doubted: [mirror], intervalMs: 5000 });
+    if (looked === 9) watch.follow({ endpoints: [mirror], doubted: [], intervalMs: 5000 });
   };
   const { done } = await run({ moments: [pull], lookCount: 14, onLook });
   const alarms = done.filter((each) => each.includes("alarm")).map((each) => Number(each.split(" ")[0]));
   assert.deepEqual(alarms.length, 3, done.join("\n"));
-  assert.ok((alarms[2] ?? 0) >= 9);
+  assert.ok((alarms[2] ?? 0) >= 9, "not while it is in doubt");
   const undoubted = await run({ moments: [pull], lookCount: 14 });
   assert.equal(undoubted.done.filter((each) => each.includes("alarm")).length, 2);
+});
+
+test("PullWatch tells of what hangs by itself, again each time that it is not dealt with", async () => {
+  const pull = { count: 12, inodes: ["2"], sockets: [socket("2", 10)] };
+  const stuckAt = (done: readonly string[]) => done.filter((each) => each.includes("stuck"));
+  const freed = await run({ moments: [pull], lookCount: 70 });
+  assert.deepEqual(stuckAt(freed.done), [`44 stuck 2 at ${mirror.url}`]);
+  const waiting = await run({ moments: [pull], lookCount: 56, frees: false });
+  assert.deepEqual(
+    stuckAt(waiting.done).map((each) => Number(each.split(" ")[0])),
+    [44, 49, 54],
+  );
 });
 
 test("PullWatch ends with nothing to follow, and begins again", async () => {
@@ -146,7 +173,7 @@ test("PullWatch ends with nothing to follow, and begins again", async () => {
   } as unknown as PullWatchPorts;
   const watch = new PullWatch(ports);
   for (const endpoints of [[mirror], [], [mirror]]) {
-    watch.follow({ endpoints, intervalMs: 5000 });
+    watch.follow({ endpoints, doubted: [], intervalMs: 5000 });
     await new Promise((resolve) => setImmediate(resolve));
   }
   await watch.close();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Endpoint } from "../../src/core/endpoint.ts";
 import { endpointKey } from "../../src/core/endpoint.ts";
 import { type EndpointHealth, unknownHealth } from "../../src/core/health.ts";
-import { findHungEndpoints } from "../../src/core/hung-endpoints.ts";
+import { findHungEndpoints, findWatchedMirrors, hasOtherWay } from "../../src/core/hung-endpoints.ts";
 import type { ProbeReason } from "../../src/core/probe-result.ts";
 import { decideRoute, type Route } from "../../src/core/routes.ts";
 import { endpoint } from "./samples.ts";
@@ -90,4 +90,22 @@ test("findHungEndpoints() names what is in use, so that what it shares with a mi
   const health = healthOf({ a: "response-timeout", b: "up" });
   const decision = decideRoute(route([a, b]), { stateOf: (wanted) => health(wanted).state, wasOut: new Set() });
   assert.deepEqual(findHungEndpoints([decision], health).used, [b, upstream]);
+});
+
+const decide = (route: Route) => decideRoute(route, { stateOf: () => "up", wasOut: new Set() });
+
+test("findWatchedMirrors() finds those in use that are up, each once, and says which are in doubt", () => {
+  const decisions = [decide(route([a, b])), decide(route([a], "docker.io"))];
+  const found = findWatchedMirrors(decisions, healthOf({ a: "up", b: "doubted", upstream: "up" }));
+  assert.deepEqual(found, { endpoints: [a, b], doubted: [b] });
+  assert.deepEqual(findWatchedMirrors(decisions, healthOf({ a: "unknown", b: "refused" })).endpoints, []);
+});
+
+test("hasOtherWay() asks for a proof at every registry that uses the endpoint", () => {
+  const [two, one] = [decide(route([a, b])), decide(route([a], "docker.io"))];
+  assert.equal(hasOtherWay(a, [two], healthOf({ a: "up" })), false);
+  assert.equal(hasOtherWay(a, [two], healthOf({ a: "up", b: "up" })), true);
+  assert.equal(hasOtherWay(a, [two, one], healthOf({ a: "up", b: "up" })), false);
+  assert.equal(hasOtherWay(a, [two, one], healthOf({ a: "up", upstream: "up" })), true);
+  assert.equal(hasOtherWay(b, [two, one], healthOf({ a: "up" })), true, "docker.io does not use it");
 });

@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { areQuiet, foldAlarms, NO_ALARMS } from "../../src/core/pull-alarms.ts";
+import { areQuiet, askAnew, findStuck, foldAlarms, NO_ALARMS, watchAnew } from "../../src/core/pull-alarms.ts";
 import type { TcpSocket } from "../../src/core/tcp-socket.ts";
 
 const MIRROR = "10.0.0.1:5000";
 const OTHER = "10.0.0.2:5000";
 
-const socket = (inode: string, bytesReceived: number, remote = MIRROR): TcpSocket => ({
+const socket = (inode: string, bytesMoved: number, remote = MIRROR): TcpSocket => ({
   state: "ESTAB",
   local: "10.0.0.9:4711",
   remote,
   inode,
-  bytesReceived,
+  bytesMoved,
+  isAnswered: true,
 });
+
+const CALM = { intervalMs: 5000, doubted: new Set<string>() };
 
 type Look = readonly [atMs: number, ...sockets: TcpSocket[]];
 
@@ -21,7 +24,7 @@ function alarms(...looks: readonly Look[]): string[] {
   const told: string[] = [];
   let alarms = NO_ALARMS;
   for (const [nowMs, ...sockets] of looks) {
-    const { next, ask } = foldAlarms(alarms, sockets, { intervalMs: 5000, nowMs });
+    const { next, ask } = foldAlarms(alarms, sockets, { ...CALM, nowMs });
     told.push(...ask.map((address) => `${nowMs} ${address}`));
     alarms = next;
   }
@@ -90,7 +93,49 @@ test("foldAlarms() asks for a pull that begins soon after another only two inter
 });
 
 test("areQuiet() says whether nothing has moved", () => {
-  const { next } = foldAlarms(NO_ALARMS, [socket("1", 0)], { intervalMs: 5000, nowMs: 0 });
+  const { next } = foldAlarms(NO_ALARMS, [socket("1", 0)], { ...CALM, nowMs: 0 });
   assert.equal(areQuiet(next, 5000, 4999), false);
   assert.equal(areQuiet(next, 5000, 5000), true);
+});
+
+test("foldAlarms() asks about no mirror in doubt, and about what stalls there when it is not in doubt any more", () => {
+  const [stuck, doubted] = [socket("1", 10), new Set([MIRROR])];
+  const first = foldAlarms(NO_ALARMS, [stuck], { ...CALM, doubted, nowMs: 0 });
+  const second = foldAlarms(first.next, [stuck], { ...CALM, doubted, nowMs: 2000 });
+  const third = foldAlarms(second.next, [stuck], { ...CALM, nowMs: 3000 });
+  assert.deepEqual([first.ask, second.ask, third.ask], [[], [], [MIRROR]]);
+});
+
+/** Whether one that stands still is stuck so long after it was seen first, having stalled a second after that. */
+function isStuckAt(nowMs: number, { doubted = CALM.doubted, askAnewAtMs = Infinity, watchAnewAtMs = Infinity } = {}) {
+  const stuck = socket("1", 10);
+  let alarms = NO_ALARMS;
+  for (let atMs = 0; atMs <= nowMs; atMs += 1000) {
+    if (atMs === askAnewAtMs) alarms = askAnew(alarms);
+    if (atMs === watchAnewAtMs) alarms = watchAnew(alarms, [stuck], atMs);
+    alarms = foldAlarms(alarms, [stuck], { ...CALM, nowMs: atMs }).next;
+  }
+  return findStuck(alarms, [stuck, socket("2", 0)], { doubted, nowMs }).length === 1;
+}
+
+test("findStuck() finds what no connection kept for later can be, while its mirror answers", () => {
+  assert.deepEqual(
+    [39_000, 40_000].map((atMs) => isStuckAt(atMs)),
+    [false, true],
+  );
+  assert.equal(isStuckAt(40_000, { doubted: new Set([MIRROR]) }), false);
+});
+
+test("findStuck() waits for the answer of a mirror that was asked about anew", () => {
+  assert.deepEqual(
+    [41_000, 42_000].map((atMs) => isStuckAt(atMs, { askAnewAtMs: 37_000 })),
+    [false, true],
+  );
+});
+
+test("findStuck() has as much patience again with what was closed", () => {
+  assert.deepEqual(
+    [80_000, 81_000].map((atMs) => isStuckAt(atMs, { watchAnewAtMs: 41_000 })),
+    [false, true],
+  );
 });

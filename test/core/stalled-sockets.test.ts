@@ -3,12 +3,13 @@ import { test } from "node:test";
 import { foldLook, type Looks, lookAnew, NO_LOOKS, nextLookMs } from "../../src/core/stalled-sockets.ts";
 import type { TcpSocket } from "../../src/core/tcp-socket.ts";
 
-const socket = (inode: string, bytesReceived: number): TcpSocket => ({
+const socket = (inode: string, bytesMoved: number): TcpSocket => ({
   state: "ESTAB",
   local: `127.0.0.1:${40_000 + Number(inode)}`,
   remote: "127.0.0.1:5000",
   inode,
-  bytesReceived,
+  bytesMoved,
+  isAnswered: true,
 });
 
 /** At some times, connections with so many bytes, by inode. */

@@ -7,10 +7,38 @@ const output = readFileSync(new URL("../fixtures/ss/iproute2-6.1.txt", import.me
 
 test("parseSockets() reads what ss of Debian 12 prints, without what no program holds", () => {
   assert.deepEqual(parseSockets(output), [
-    { state: "ESTAB", local: "127.0.0.1:53816", remote: "127.0.0.1:37745", inode: "285506", bytesReceived: 1381 },
-    { state: "ESTAB", local: "127.0.0.1:50226", remote: "127.0.0.1:34437", inode: "286231", bytesReceived: 0 },
-    { state: "SYN-SENT", local: "192.0.2.2:46436", remote: "192.0.2.1:5000", inode: "399917", bytesReceived: 0 },
-    { state: "ESTAB", local: "[::1]:53560", remote: "[::1]:38301", inode: "399916", bytesReceived: 5 },
+    {
+      state: "ESTAB",
+      local: "127.0.0.1:53816",
+      remote: "127.0.0.1:37745",
+      inode: "285506",
+      bytesMoved: 1381 + 697,
+      isAnswered: true,
+    },
+    {
+      state: "ESTAB",
+      local: "127.0.0.1:50226",
+      remote: "127.0.0.1:34437",
+      inode: "286231",
+      bytesMoved: 274,
+      isAnswered: false,
+    },
+    {
+      state: "SYN-SENT",
+      local: "192.0.2.2:46436",
+      remote: "192.0.2.1:5000",
+      inode: "399917",
+      bytesMoved: 0,
+      isAnswered: false,
+    },
+    {
+      state: "ESTAB",
+      local: "[::1]:53560",
+      remote: "[::1]:38301",
+      inode: "399916",
+      bytesMoved: 5 + 1,
+      isAnswered: true,
+    },
   ]);
 });
 

@@ -28,8 +28,27 @@ export const heal: Answering = ({ request, response, source }) => {
 
 export const staySilent: Answering = () => {};
 
+/** In bytes: more than a probe reads, and less than a layer may be. */
+const LARGE = 100_000;
+
 /** Sends the headers of the healthy answer and half of its body, and then nothing. */
 export const stall: Answering = (exchange) => sendPart(exchange, () => {});
+
+/** The same for bodies that are large; the last byte that comes is a moment behind the others. */
+export const stallLarge: Answering = (exchange) =>
+  withBody(exchange, (body) => {
+    if (body.length < LARGE) return void exchange.response.end(body);
+    const half = Math.floor(body.length / 2);
+    exchange.response.write(body.subarray(0, half));
+    setTimeout(() => exchange.response.write(body.subarray(half, half + 1)), 50);
+  });
+
+/** Answers nothing where the body would be large. */
+export const staySilentIfLarge: Answering = (exchange) => {
+  const { request, source } = exchange;
+  if (!("files" in source)) throw new Error("Cannot tell how large an answer is: it is not from files");
+  return findFile(request, source.files).file.body.length < LARGE ? heal(exchange) : undefined;
+};
 
 /** Sends half of the body that the headers announce, and ends the connection. */
 export const truncate: Answering = (exchange) => sendPart(exchange, () => exchange.response.destroy());

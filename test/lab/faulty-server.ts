@@ -16,7 +16,9 @@ import {
   redirectToItself,
   type Source,
   stall,
+  stallLarge,
   staySilent,
+  staySilentIfLarge,
   truncate,
 } from "./faulty-answer.ts";
 
@@ -54,6 +56,9 @@ const ANSWERS = {
   "blob-silent": onlyBlobs(staySilent),
   "blob-stall": onlyBlobs(stall),
   "blob-drip": onlyBlobs(drip),
+  /** Small blobs, such as probes read, are well. */
+  "large-blob-silent": onlyBlobs(staySilentIfLarge),
+  "large-blob-stall": onlyBlobs(stallLarge),
   "wrong-digest": onlyBlobs(corrupt),
   /** Manifests, too, are not what their digest says. */
   "wrong-digests": corrupt,

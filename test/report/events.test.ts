@@ -47,6 +47,16 @@ const ROWS: Record<string, readonly [event: Event, level: Level, message: string
     "info",
     "Closed 3 connections of containerd to https://gcr.io that made no progress; the pulls go on elsewhere",
   ],
+  "stuckPullsFreed, to go on elsewhere": [
+    { kind: "stuckPullsFreed", endpoint: first, count: 1, isSentOn: true },
+    "warn",
+    "Closed 1 connection of containerd to https://m1:5000/v2/team that hung although it answers; the pulls go on elsewhere",
+  ],
+  "stuckPullsFreed, to ask again": [
+    { kind: "stuckPullsFreed", endpoint: first, count: 2, isSentOn: false },
+    "warn",
+    "Closed 2 connections of containerd to https://m1:5000/v2/team that hung although it answers; the pulls ask there again",
+  ],
   freeingImpossible: [
     { kind: "freeingImpossible", because: "there is no ss on this host (package iproute2)" },
     "warn",

@@ -49,6 +49,12 @@ const COUNTED: Readonly<Record<string, readonly [Event, string, object, number]>
     1,
   ],
   "connections that were closed": [{ kind: "pullsFreed", endpoint: MIRROR, count: 3 }, "pulls_freed_total", LABELS, 3],
+  "connections that hung at a mirror that answers": [
+    { kind: "stuckPullsFreed", endpoint: MIRROR, count: 2, isSentOn: true },
+    "pulls_freed_total",
+    LABELS,
+    2,
+  ],
   "a restart of containerd": [
     { kind: "takeoverDone", path: null, restarted: true },
     "containerd_restarts_total",

@@ -71,6 +71,19 @@ test("Agent probes the upstream from the first doubt about a mirror until it is 
   assert.deepEqual(followed(), [MIRROR]);
 });
 
+test("Agent probes the upstream for five minutes after a pull was seen to hang at a mirror that answers", async () => {
+  const { node, agent } = await settled(CONFIG, [MIRROR]);
+  const followed = () => node.following.endpoints.map(({ url }) => url);
+  for (const mirror of node.following.endpoints) agent.proveOtherWay(mirror);
+  assert.deepEqual(followed(), [MIRROR, UPSTREAM]);
+  node.nowMs += 299_999;
+  await agent.pass();
+  assert.deepEqual(followed(), [MIRROR, UPSTREAM]);
+  node.nowMs += 1;
+  await agent.pass();
+  assert.deepEqual(followed(), [MIRROR]);
+});
+
 test("Agent never follows an upstream that may not be contacted", async () => {
   const { node, agent } = await settled(`${CONFIG}agent: { failover: never }\n`, [MIRROR]);
   node.probe(agent, MIRROR, "refused");
