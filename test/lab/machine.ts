@@ -8,6 +8,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { openControlGroup } from "./control-group.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { labMissing, nodeRoot } from "./parts.ts";
 import type { Workspace } from "./workspace.ts";
@@ -44,18 +45,22 @@ export function machineMissing(): string | false {
 export async function bootMachine(workspace: Workspace, { name, network }: MachineOptions): Promise<Machine> {
   const folders = await Promise.all(["upper", "work", "root"].map((part) => workspace.folder(`${name}/${part}`)));
   const [upper, work, root] = folders as [string, string, string];
+  // What systemd-nspawn keeps under a machine's name, it removes with the first of two that have the same.
+  const machine = `${name}-${process.pid}`;
   const overlay = `lowerdir=${nodeRoot},upperdir=${upper},workdir=${work}`;
   const nspawn = [
-    ...["systemd-nspawn", "--quiet", "--boot", "--directory", root, "--machine", name, `--hostname=${name}`],
+    ...["systemd-nspawn", "--quiet", "--boot", "--directory", root, "--machine", machine, `--hostname=${name}`],
     ...["--register=no", "--keep-unit", "--capability=all", `--network-namespace-path=/run/netns/${network}`],
     // What a unit may do is its own filter's to say, as on a machine that is no container.
     ...["--resolv-conf=off", "--console=pipe", "--system-call-filter=@known"],
   ];
-  const script = 'mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"';
+  const env = { GROUPS_OF_MACHINE: (await openControlGroup(workspace, name)).join(" ") };
+  const script = `for group in $GROUPS_OF_MACHINE; do echo $$ >"$group" || exit; done
+    unset GROUPS_OF_MACHINE; mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"`;
   const boot = async (): Promise<{ daemon: Daemon; leader: number }> => {
-    const daemon = await startDaemon(["sh", "-c", script, overlay, root, ...nspawn], { ownMounts: true });
+    const daemon = await startDaemon(["sh", "-c", script, overlay, root, ...nspawn], { env, ownMounts: true });
     const leader = await findLeader(daemon.pid);
-    await until(() => tryRun(leader, BOOTED), "the boot", 60_000);
+    await until(() => tryRun(leader, BOOTED), "the boot");
     return { daemon, leader };
   };
   let { daemon, leader } = await boot();
@@ -91,16 +96,20 @@ const BOOTED = "systemctl is-system-running | grep -E 'running|degraded'";
 
 // systemd-nspawn's child is the machine's first process.
 async function findLeader(nspawn: number): Promise<number> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(50)) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await delay(50)) {
     const children = await readFile(`/proc/${nspawn}/task/${nspawn}/children`, "utf8").catch(() => "");
     for (const pid of children.trim().split(" ").map(Number)) {
       if ((await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")) === "systemd\n") return pid;
     }
   }
-  throw new Error("The machine has not begun to boot within half a minute");
+  throw new Error("The machine has not begun to boot within a minute");
 }
 
-async function until(attempt: () => Promise<{ code: number; output: string }>, what: string, timeoutMs = 60_000) {
+// Nobody waits that long but on a machine that is busy with others: a mirror that has failed often must answer for a
+// minute before it is used.
+const PATIENCE_MS = 180_000;
+
+async function until(attempt: () => Promise<{ code: number; output: string }>, what: string, timeoutMs = PATIENCE_MS) {
   let output = "";
   for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await delay(100)) {
     const attempted = await attempt();
