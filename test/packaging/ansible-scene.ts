@@ -134,7 +134,7 @@ async function play(workspace: Workspace, { controller, variables, options }: Pl
   const { stdout, stderr, code } = await run("setpriv", ["--pdeathsig", "KILL", ...command], {
     env,
     maxBuffer: 2 ** 24,
-    timeout: 240_000,
+    timeout: 500_000,
   }).then(
     (result) => ({ ...result, code: 0 }),
     (error: { stdout: string; stderr: string; code: number | null }) => ({ ...error, code: error.code ?? -1 }),

@@ -15,7 +15,8 @@ export interface Pod {
   /** Runs one of the manifest's probes; whether it succeeds. */
   probe(name: "livenessProbe" | "readinessProbe"): Promise<boolean>;
   exec(script: string): Promise<{ code: number; output: string }>;
-  log(): Promise<string>;
+  /** Waits until its log has a line with these words: a shim brings it there, some time after the pod wrote it. */
+  untilSaid(words: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -87,7 +88,7 @@ export async function startPod(
   };
   const stop = async () => {
     await node.run("ctr task kill --signal SIGTERM agent");
-    await node.until("ctr task ls | grep 'agent .*STOPPED'", 30_000);
+    await node.until("ctr task ls | grep 'agent .*STOPPED'");
     await node.run("ctr task rm agent; ctr container rm agent");
   };
   workspace.onEnd(() => stop().catch(() => {})); // its control group goes with it, while the node is there
@@ -98,7 +99,7 @@ export async function startPod(
       if (shell !== "sh" || flag !== "-c" || script === undefined) throw new Error(`The ${name} is no script`);
       return (await exec(script)).code === 0;
     },
-    log: () => node.run(`cat ${LOG}`),
+    untilSaid: (words) => node.until(`grep -F '${words}' ${LOG}`),
     stop,
   };
 }

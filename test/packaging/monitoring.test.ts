@@ -45,7 +45,7 @@ async function scrapeDaemon(workspace: Workspace): Promise<Scrape> {
   const config = `registryMirrors:
   - { endpoint: "${mirror.url}", hosts: [gcr.io], caCertPath: ${ca}, pullCredentialConfigPath: ${credential} }
 agent:
-  probe: { interval: 300ms, timeout: 200ms }
+  probe: { interval: 1s, timeout: 1s } # shorter, and a busy machine looks like a mirror that is down
   upstreams: { gcr.io: { endpoint: "${upstream.url}" } }
   metrics: { listen: "unix:${socketPath}" }\n`;
   const agent = await startAgent(workspace, { root: await workspace.folder("root"), config });

@@ -19,7 +19,7 @@ export interface NodeScene {
   readonly node: Machine;
   /** Pulls an image that the node does not have; says who served its manifest. */
   pull(): Promise<"mirror" | "gcr.io">;
-  /** Waits until the agent's status says so: up to a minute, since a mirror that fails often must prove itself first. */
+  /** Waits until the agent's status says so. */
   untilRoute(wanted: { failedOver: boolean }): Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export async function openNodeScene(workspace: Workspace, version: ContainerdVer
       throw new Error(`Nobody has served the tag "${tag}"`);
     },
     async untilRoute({ failedOver }) {
-      await node.until(`mirror-agent --output json status | grep '"failedOver": ${failedOver}'`, 120_000);
+      await node.until(`mirror-agent --output json status | grep '"failedOver": ${failedOver}'`);
     },
   };
 }

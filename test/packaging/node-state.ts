@@ -10,7 +10,7 @@ export async function installAgent({ node }: NodeScene, deb: string): Promise<vo
   await node.run("dpkg -i /root/mirror-agent.deb");
   await node.write("/etc/mirror-agent/mirror-ca.crt", await node.run("cat /usr/local/share/ca-certificates/lab.crt"));
   await node.write("/etc/mirror-agent/config.yaml", CONFIG);
-  await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 120_000);
+  await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'");
   await node.until("mirror-agent status");
 }
 
@@ -38,7 +38,8 @@ export async function machinePid(node: Machine, inside: string): Promise<number>
   throw new Error(`No process of this machine is ${inside} on the node`);
 }
 
+/** All that was said until now. */
 export async function journalSince({ node }: NodeScene, ...options: readonly string[]): Promise<string> {
-  const text = await node.run(`journalctl -q -u mirror-agent --no-pager ${options.join(" ")}`);
+  const text = await node.run(`journalctl --sync && journalctl -q -u mirror-agent --no-pager ${options.join(" ")}`);
   return text.replaceAll(/^-- .*\n/gm, "");
 }

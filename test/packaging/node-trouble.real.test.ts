@@ -21,14 +21,14 @@ const fakeTimeMissing = existsSync(FAKETIME) ? false : "needs libfaketime, run s
 const shared = await createWorkspace();
 after(() => shared[Symbol.asyncDispose]());
 
-test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 1_200_000 }, async (t) => {
+test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 3_600_000 }, async (t) => {
   await using workspace = await createWorkspace();
   const { deb } = await buildPackages(shared, ["deb"]);
   const scene = await openNodeScene(workspace, "1.6");
   const { node, lan } = scene;
   await installAgent(scene, deb);
   const step = (name: string, body: () => Promise<void>, skip: string | false = false) =>
-    t.test(name, { timeout: 240_000, skip }, async () => {
+    t.test(name, { timeout: 600_000, skip }, async () => {
       try {
         await body();
       } catch (error) {
@@ -59,11 +59,12 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 1_200
     await lan.unplug("mirror");
     await scene.untilRoute({ failedOver: true });
     assert.equal(await scene.pull(), "gcr.io");
-    assert.match(await journalSince(scene, "-b", "-p err"), /ENOSPC.*trying again in/);
+    // A pass says so at its end, when all that it could do is done.
+    await node.until("journalctl -b -u mirror-agent -p err | grep 'ENOSPC.*trying again in'");
     await assertNothingHalfWritten(scene, "/var/lib/mirror-agent");
 
     await node.run("rm /var/lib/mirror-agent/filler");
-    await node.until('grep \'"out":{"gcr.io"\' /var/lib/mirror-agent/health.json', 70_000);
+    await node.until('grep \'"out":{"gcr.io"\' /var/lib/mirror-agent/health.json');
     await lan.plugIn("mirror");
     await scene.untilRoute({ failedOver: false });
     await unmountSmallDisk(scene, "/var/lib/mirror-agent");
@@ -131,7 +132,8 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 1_200
     } finally {
       await lan.slowDown("mirror", null);
     }
-    assert.match(await journalSince(scene, "-b", "-o cat"), /Closed \d connections? of containerd/);
+    // The pull may be done before the agent has said what it did.
+    await node.until("journalctl -b -u mirror-agent | grep -E 'Closed [0-9] connections? of containerd'");
     await lan.plugIn("mirror");
     await scene.untilRoute({ failedOver: false });
   });
@@ -143,7 +145,7 @@ test("a node in trouble keeps pulling", { skip: machineMissing(), timeout: 1_200
       const before = await mainPid(node, "mirror-agent");
       const limit = await openMemoryLimit(workspace, 2 ** 16);
       await limit.add(await machinePid(node, before));
-      for (const deadline = Date.now() + 30_000; (await limit.countKills()) === 0; ) {
+      for (const deadline = Date.now() + 120_000; (await limit.countKills()) === 0; ) {
         await node.tryRun(`kill -HUP ${before}`); // a reload takes memory
         assert.ok(Date.now() < deadline, "the kernel has killed nobody");
       }
@@ -212,8 +214,9 @@ async function unmountSmallDisk({ node }: NodeScene, path: string): Promise<void
 }
 
 async function assertNothingHalfWritten({ node }: NodeScene, folder: string): Promise<void> {
-  await node.until(`test -z "$(find ${folder} -name '.mirror-agent-*')"`); // an attempt may be under way
-  assert.equal(await node.run(`find ${folder} -type f -size 0 -not -name '*.lock'`), "");
+  // An attempt may be under way.
+  await node.until(`test -z "$(find ${folder} -name '.mirror-agent-*')"`);
+  assert.equal(await node.run(`find ${folder} -type f -size 0 -not -name '*.lock' -not -path '*/.mirror-agent-*'`), "");
   await node.run(`cd ${folder} && for file in *.json; do
     test ! -e "$file" || /usr/lib/mirror-agent/node -e 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))' "$file"; done`);
 }

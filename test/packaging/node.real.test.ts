@@ -21,13 +21,13 @@ const deb = machineMissing() ? "" : (await buildPackages(shared, ["deb"])).deb;
 for (const version of CONTAINERD_VERSIONS) {
   test(`the package on a node with containerd ${version}`, {
     skip: machineMissing(),
-    timeout: 1_200_000,
+    timeout: 3_600_000,
   }, async (t) => {
     await using workspace = await createWorkspace();
     const scene = await openNodeScene(workspace, version);
     const { node, lan } = scene;
     const original = await node.run("cat /etc/containerd/config.toml");
-    const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 240_000 }, body);
+    const step = (name: string, body: () => Promise<void>) => t.test(name, { timeout: 600_000 }, body);
     const sample: string[] = [];
 
     await step("installs, is ready, and does nothing yet", async () => {
@@ -47,7 +47,7 @@ for (const version of CONTAINERD_VERSIONS) {
         await node.run("cat /usr/local/share/ca-certificates/lab.crt"),
       );
       await node.write("/etc/mirror-agent/config.yaml", CONFIG);
-      await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'", 120_000);
+      await node.until("journalctl -u mirror-agent | grep 'containerd reads the routes'");
       await node.until("mirror-agent status");
       assert.equal(await scene.pull(), "mirror");
       assert.match(await node.run("systemctl show mirror-agent --property=StatusText"), /1 mirror up/);
@@ -143,8 +143,9 @@ for (const version of CONTAINERD_VERSIONS) {
   });
 }
 
-// What an upgrade keeps: the config, and what a later purge puts back.
+// What an upgrade keeps: the config, and what a later purge puts back. (A health.json may just be on its way.)
 const KEPT = `find /etc/mirror-agent /var/lib/mirror-agent -type f -not -name '*.lock' -not -name health.json \\
+  -not -path '*/.mirror-agent-*' \\
   -exec sha256sum {} + | sort -k 2`;
 
 async function rebuildAs(deb: string, version: string, dir: string): Promise<string> {
@@ -163,5 +164,8 @@ async function stateOf({ node }: NodeScene): Promise<string> {
 }
 
 async function journal({ node }: NodeScene, options = ""): Promise<string> {
-  return (await node.run(`journalctl -q -u mirror-agent --no-pager ${options}`)).replaceAll(/^-- .*\n/gm, "");
+  return (await node.run(`journalctl --sync && journalctl -q -u mirror-agent --no-pager ${options}`)).replaceAll(
+    /^-- .*\n/gm,
+    "",
+  );
 }
