@@ -130,17 +130,17 @@ test("ContainerdAsker waits for a body that flows, and not for one that stands s
       response.write("x");
     }
   };
-  await using slow = await serve((_, response) => void pieces(response, 10).then(() => response.end()));
+  await using slow = await serve((_, response) => void pieces(response, 20).then(() => response.end()));
   await using still = await serve((_, response) => void pieces(response, 1));
   // Longer than anybody wants to wait for an answer to "explain": four times the limit.
-  await using endless = await serve((_, response) => void pieces(response, 60));
-  const limited = { method: "GET", timeoutMs: 400 } as const;
+  await using endless = await serve((_, response) => void pieces(response, 100));
+  const limited = { method: "GET", timeoutMs: 1000 } as const;
   const [flowing, stalled, slowest] = await Promise.all([
     ask(slow.url, limited),
     ask(still.url, limited),
     ask(endless.url, limited),
   ]);
-  assert.equal(flowing.answer.kind === "answered" && flowing.answer.bytes, 10);
+  assert.equal(flowing.answer.kind === "answered" && flowing.answer.bytes, 20);
   assert.equal(stalled.answer.kind === "failed" && stalled.answer.reason, "body-stall");
   assert.ok(slowest.answer.kind === "failed");
   assert.equal(slowest.answer.reason, "slow");

@@ -63,11 +63,15 @@ const FAULTS: readonly (readonly [Behaviour, ProbeReason, RegExp])[] = [
   ["redirect-loop", "redirect-loop", /10 redirects$/],
 ];
 
+/** Less than a manifest takes that drips. The others get more: all of them run at once. */
+const DRIP_MS = 1000;
+
 describe("probeDeep() finds what /v2/ hides", { concurrency: true }, () => {
   for (const [behaviour, reason, detail] of FAULTS) {
     test(`${behaviour} is ${reason}`, async () => {
       await using mirror = await startMirror(behaviour);
-      const verdict = await probeAt(`${mirror.url}/v2/team`, { timeoutMs: /timeout|stall/.test(reason) ? 1000 : 5000 });
+      const timeoutMs = behaviour === "slow-drip" ? DRIP_MS : /timeout|stall/.test(reason) ? 3000 : 10_000;
+      const verdict = await probeAt(`${mirror.url}/v2/team`, { timeoutMs });
       assert.ok(!verdict.ok);
       assert.equal(verdict.reason, reason);
       assert.match(verdict.detail, detail);

@@ -40,13 +40,16 @@ function reasonOf(result: ProbeResult): ProbeReason | "up" {
   return result.ok ? "up" : result.reason;
 }
 
+/** For what takes all of it; shorter, and a busy machine has not done the handshake until then. */
+const SHORT_MS = 1000;
+
 const ANSWERS: readonly (readonly [Behaviour, ProbeReason | "up", string])[] = [
   ["healthy", "up", ""],
   ["status-401", "up", ""],
   ["refused", "refused", "connect ECONNREFUSED 127.0.0.1:PORT"],
   ["reset", "connection-reset", "the server closed the connection without a whole answer"],
-  ["silent", "response-timeout", "no answer to the request within 300 ms"],
-  ["stall", "body-stall", "body not complete within 300 ms: N bytes came, the last N ms ago"],
+  ["silent", "response-timeout", `no answer to the request within ${SHORT_MS} ms`],
+  ["stall", "body-stall", `body not complete within ${SHORT_MS} ms: N bytes came, the last N ms ago`],
   ["status-403", "forbidden", "403 Forbidden"],
   ["status-404", "not-found", "404 Not Found"],
   ["status-429", "rate-limited", "429 Too Many Requests, retry after 30 s"],
@@ -61,7 +64,7 @@ describe("ProbeClient.probe() says why a server is not up", () => {
     for (const tls of [null, good]) {
       test(`${behaviour} over ${tls ? "https" : "http"} is ${reason}`, async () => {
         const options = { behaviour, ...(tls ? { tls } : {}) };
-        const result = await probeOnce(options, { timeoutMs: reason.match(/timeout|stall/) ? 300 : 2000 });
+        const result = await probeOnce(options, { timeoutMs: reason.match(/timeout|stall/) ? SHORT_MS : 2000 });
         assert.equal(reasonOf(result), reason);
         if (!result.ok)
           assert.equal(
@@ -77,9 +80,9 @@ describe("ProbeClient.probe() says why a server is not up", () => {
   }
 
   test("a handshake that never completes is tls-timeout", async () => {
-    const result = await probeOnce({ tls: good, behaviour: "tls-stalls" }, { timeoutMs: 300 });
+    const result = await probeOnce({ tls: good, behaviour: "tls-stalls" }, { timeoutMs: SHORT_MS });
     assert.equal(reasonOf(result), "tls-timeout");
-    assert.ok(result.latencyMs < 1000);
+    assert.ok(result.latencyMs < 5000);
   });
 
   test("plain http where https is expected is tls", async () => {
@@ -409,7 +412,7 @@ describe("ProbeClient.probe() goes through the proxy", () => {
     await using server = await startFaultyServer({ tls: good, behaviour: "silent" });
     await using proxy = await startProxyServer(server.port);
     using prober = makeProber();
-    const target = targetAt("https://mirror.test", { ...throughProxy(proxy.url), timeoutMs: 300 });
+    const target = targetAt("https://mirror.test", { ...throughProxy(proxy.url), timeoutMs: SHORT_MS });
     assert.equal(reasonOf(await prober.probe(target, NEVER)), "response-timeout");
   });
 });
