@@ -36,7 +36,7 @@ agent:
   upstreams: { gcr.io: { endpoint: "${upstream.url}" } }
   metrics: { listen: "127.0.0.1:${port}" }\n`;
   const agent = await startAgent(workspace, { root: await workspace.folder("root"), config });
-  await agent.untilStatus(({ endpoints }) => endpoints[0]?.state === "up");
+  await agent.untilStatus(({ endpoints }) => endpoints[0]?.state === "up", { timeoutMs: 60_000 });
 
   const settings = await workspace.file(
     "prometheus.yaml",

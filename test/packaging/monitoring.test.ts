@@ -14,6 +14,8 @@ import { promtoolBinary, promtoolMissing } from "../lab/parts.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
 import { dashboard, expressions, groupingOf, MONITORING, read, rules, usesOf, variableQueries } from "./monitoring.ts";
 
+/** The program is read and compiled first: on a busy machine that takes its time. */
+const PATIENT = { timeoutMs: 40_000 };
 /** What Prometheus adds to every series. */
 const TARGET_LABELS = ["instance", "job"];
 const operations = readFileSync(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
@@ -32,7 +34,7 @@ function labelsByName({ text, values }: Scrape): Map<string, Set<string>> {
   return found;
 }
 
-/** What a daemon shows that has a mirror with TLS and a credential, and has failed over once. */
+/** What a daemon shows that has a mirror with TLS and a credential, and has failed over. */
 async function scrapeDaemon(workspace: Workspace): Promise<Scrape> {
   const authority = makeAuthority();
   const tls = authority.issue(["IP:127.0.0.1"]);
@@ -49,10 +51,11 @@ agent:
   upstreams: { gcr.io: { endpoint: "${upstream.url}" } }
   metrics: { listen: "unix:${socketPath}" }\n`;
   const agent = await startAgent(workspace, { root: await workspace.folder("root"), config });
-  await agent.untilStatus(({ endpoints }) => endpoints[0]?.state === "up");
+  await agent.untilStatus(({ endpoints }) => endpoints[0]?.state === "up", PATIENT);
   await mirror.become("silent");
-  await agent.untilStatus(({ routes }) => routes[0]?.failedOver === true);
-  return untilMetrics({ socketPath }, (values) => values.get('mirror_agent_failovers_total{registry="gcr.io"}') === 1);
+  await agent.untilStatus(({ routes }) => routes[0]?.failedOver === true, PATIENT);
+  const failovers = 'mirror_agent_failovers_total{registry="gcr.io"}';
+  return untilMetrics({ socketPath }, (values) => (values.get(failovers) ?? 0) >= 1, PATIENT);
 }
 
 test("alerts and dashboard use names and labels of a real scrape, and promtool finds nothing to say of it", async (t) => {

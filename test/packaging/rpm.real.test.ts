@@ -31,7 +31,7 @@ const built = () => {
 
 test("the .rpm installs with its scripts, holds what the .deb holds, and leaves pulls alone when it is erased", {
   skip: machineMissing(),
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   await using workspace = await createWorkspace();
   const { deb, rpm } = await built();
@@ -61,7 +61,7 @@ test("the .rpm installs with its scripts, holds what the .deb holds, and leaves 
   assert.ok(lines.includes("config.yaml.rpmsave") && lines.includes("hosts.toml"), said);
 });
 
-test("scripts/package gives the same bytes twice", { skip: machineMissing(), timeout: 300_000 }, async () => {
+test("scripts/package gives the same bytes twice", { skip: machineMissing(), timeout: 900_000 }, async () => {
   const sums = [];
   // The second time on another file system: one that counts folders and blocks in its own way.
   for (const folder of [tmpdir(), "/dev/shm"]) {
@@ -75,7 +75,7 @@ test("scripts/package gives the same bytes twice", { skip: machineMissing(), tim
 
 test("scripts/package fetches nothing while another one does, mends a cached libatomic1, and goes on with its own", {
   skip: machineMissing(),
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   await built(); // so that there is a cache
   await using workspace = await createWorkspace();
@@ -107,7 +107,7 @@ test("scripts/package fetches nothing while another one does, mends a cached lib
   assert.equal(await sh(`sha256sum ${deb}`), sum);
 });
 
-test("lintian and rpmlint find nothing but what is explained", { skip: lintMissing(), timeout: 300_000 }, async () => {
+test("lintian and rpmlint find nothing but what is explained", { skip: lintMissing(), timeout: 900_000 }, async () => {
   const { deb, rpm } = await built();
   const said = await sh(`lintian --allow-root --fail-on none --show-overrides ${deb}`);
   const tags = [...said.matchAll(/^(\w: mirror-agent: \S+)/gm)].map(([, tag]) => tag);

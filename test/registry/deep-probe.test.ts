@@ -63,14 +63,14 @@ const FAULTS: readonly (readonly [Behaviour, ProbeReason, RegExp])[] = [
   ["redirect-loop", "redirect-loop", /10 redirects$/],
 ];
 
-/** Less than a manifest takes that drips. The others get more: all of them run at once. */
-const DRIP_MS = 1000;
+/** Its manifest takes 6 s to drip, more than a time limit that is not too short for what runs at once. */
+const LONG = filesOf(buildImage({ layerSizes: Array(16).fill(10) }), "team/app", "1.0");
 
 describe("probeDeep() finds what /v2/ hides", { concurrency: true }, () => {
   for (const [behaviour, reason, detail] of FAULTS) {
     test(`${behaviour} is ${reason}`, async () => {
-      await using mirror = await startMirror(behaviour);
-      const timeoutMs = behaviour === "slow-drip" ? DRIP_MS : /timeout|stall/.test(reason) ? 3000 : 10_000;
+      await using mirror = await startMirror(behaviour, behaviour === "slow-drip" ? LONG : FILES);
+      const timeoutMs = /timeout|stall/.test(reason) ? 3000 : 10_000;
       const verdict = await probeAt(`${mirror.url}/v2/team`, { timeoutMs });
       assert.ok(!verdict.ok);
       assert.equal(verdict.reason, reason);
