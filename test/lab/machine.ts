@@ -55,7 +55,7 @@ export async function bootMachine(workspace: Workspace, { name, network }: Machi
     ...["--resolv-conf=off", "--console=pipe", "--system-call-filter=@known"],
   ];
   const env = { GROUPS_OF_MACHINE: (await openControlGroup(workspace, name)).join(" ") };
-  const script = `for group in $GROUPS_OF_MACHINE; do echo $$ >"$group" || exit; done
+  const script = `for group in $GROUPS_OF_MACHINE; do echo $$ >"$group" || :; done
     unset GROUPS_OF_MACHINE; mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"`;
   const boot = async (): Promise<{ daemon: Daemon; leader: number }> => {
     const daemon = await startDaemon(["sh", "-c", script, overlay, root, ...nspawn], { env, ownMounts: true });
