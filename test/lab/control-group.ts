@@ -3,7 +3,7 @@
 // service of that name, which fails (219/CGROUP), and cannot kill what is in its own ("Input/output error").
 
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Workspace } from "./workspace.ts";
 
@@ -41,7 +41,10 @@ async function findParents(): Promise<readonly string[]> {
 async function removeAbandoned(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const pid = RegExp(`^${MARK}-(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await removeTree(join(parent, name));
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    // A killed test may leave its machine running.
+    await writeFile(join(parent, name, "cgroup.kill"), "1").catch(() => {});
+    await removeTree(join(parent, name));
   }
 }
 

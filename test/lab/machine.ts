@@ -71,7 +71,10 @@ export async function bootMachine(workspace: Workspace, { name, network }: Machi
     const ended = await Promise.race([daemon.ended, delay(30_000, null, { ref: false })]);
     stop.abort();
     await asked;
-    if (ended === null) await daemon.kill();
+    if (ended !== null) return;
+    // systemd-nspawn does not take its machine with it: the next boot would be a second one on the same files.
+    process.kill(leader, "SIGKILL");
+    await daemon.kill();
   };
   workspace.onEnd(() => down("systemctl poweroff --force"));
   return {
