@@ -107,6 +107,8 @@ export class FileWatch {
     const chokidar = watch([], { followSymlinks: false, atomic: false });
     chokidar.on("all", () => this.#burst.poke());
     chokidar.on("raw", () => this.#burst.poke());
+    // It speaks of a link before it watches it: what changed in between is seen by a look when it watches all.
+    chokidar.on("ready", () => this.#burst.poke());
     chokidar.on("error", (error) => this.#onProblem(error as Error));
     return chokidar;
   }
