@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Status } from "../../src/report/status.ts";
-import { type Daemon, startDaemon } from "./daemon.ts";
+import { type Daemon, PATIENCE_MS, startDaemon } from "./daemon.ts";
 import type { Workspace } from "./workspace.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -15,6 +15,7 @@ export interface LabAgent extends Daemon {
   readonly configPath: string;
   /** Replaces the config, as an editor does. */
   configure(text: string): Promise<void>;
+  /** Its own: null while there is none but the one that an agent before it has left. */
   status(): Promise<Status | null>;
   /** The first status, also the present one, for which `wanted` holds. */
   untilStatus(wanted: (status: Status) => boolean, options?: { timeoutMs?: number }): Promise<Status>;
@@ -48,18 +49,19 @@ export async function startAgent(
   await mkdir(join(root, "run/mirror-agent"), { recursive: true });
   const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
   const limited = cannotClose ? [...WITHOUT_NET_ADMIN, ...node, "--no-experimental-ffi"] : node;
+  const startedAtMs = Date.now();
   const daemon = await startDaemon([...limited, MAIN, "--root", root, "run"], { env });
   workspace.onEnd(() => daemon.kill());
-  const status = () =>
-    readFile(statusPath, "utf8").then(
-      (text) => JSON.parse(text) as Status,
-      () => null,
-    );
+  const status = async (): Promise<Status | null> => {
+    const text = await readFile(statusPath, "utf8").catch(() => null);
+    const found = text === null ? null : (JSON.parse(text) as Status);
+    return found && Date.parse(found.updatedAt) >= startedAtMs ? found : null;
+  };
   return Object.assign(Object.create(daemon) as Daemon, {
     configPath,
     configure,
     status,
-    untilStatus: (wanted: (status: Status) => boolean, { timeoutMs = 15_000 } = {}) =>
+    untilStatus: (wanted: (status: Status) => boolean, { timeoutMs = PATIENCE_MS } = {}) =>
       untilStatus({ folder: join(root, "run/mirror-agent"), status, wanted, timeoutMs, daemon }),
   });
 }

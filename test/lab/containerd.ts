@@ -6,7 +6,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CriClient, CriError } from "../../src/node/cri.ts";
-import { type Daemon, startDaemon } from "./daemon.ts";
+import { type Daemon, PATIENCE_MS, startDaemon } from "./daemon.ts";
 import { endContainers } from "./end-containers.ts";
 import { type ContainerdVersion, containerdFolder, runcFolder } from "./parts.ts";
 import type { Workspace } from "./workspace.ts";
@@ -142,7 +142,7 @@ async function startAndWait({ binary, dir, socket, cri, options }: Start): Promi
 
 // The socket answers a moment before the CRI has recovered its state ("server is not initialized yet").
 async function waitForCri(cri: CriClient, daemon: Daemon): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     try {
       return void (await cri.listImages({ timeoutMs: 2000 }));

@@ -27,6 +27,9 @@ export interface DaemonOptions {
   readonly onLine?: (line: string) => void;
 }
 
+/** How long anything is waited for that no test is about: what takes two seconds takes ten on a busy machine. */
+export const PATIENCE_MS = 30_000;
+
 /** Resolves once it was started, rejects if there is no such program. */
 export async function startDaemon(command: readonly string[], options: DaemonOptions = {}): Promise<Daemon> {
   // A test that is killed runs no clean-up: the kernel ends the daemon when its parent is gone.
@@ -64,7 +67,7 @@ function daemonOf(child: ChildProcess, name: string, onLine: DaemonOptions["onLi
     signal: (signal) => void child.kill(signal),
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
-    waitForLine(wanted, { timeoutMs = 10_000 } = {}) {
+    waitForLine(wanted, { timeoutMs = PATIENCE_MS } = {}) {
       const { promise, resolve, reject } = Promise.withResolvers<NonNullable<ReturnType<typeof wanted>>>();
       const watch = (line: string) => {
         const found = wanted(line);

@@ -11,8 +11,8 @@ import { makeImageFiles } from "./image-files.ts";
 const files = makeImageFiles("app", "1", { layerBytes: 4096 });
 const blobPath = [...files.keys()].findLast((path) => path.includes("/blobs/")) ?? "";
 
-async function fetchBytes(url: string): Promise<{ answer: IncomingMessage; body: Buffer }> {
-  const request = get(url, { agent: false, timeout: 400 });
+async function fetchBytes(url: string, patienceMs = 20_000): Promise<{ answer: IncomingMessage; body: Buffer }> {
+  const request = get(url, { agent: false, timeout: patienceMs });
   request.on("timeout", () => request.destroy(new Error("silent")));
   request.on("error", () => {});
   const [answer] = (await once(request, "response")) as [IncomingMessage];
@@ -77,7 +77,7 @@ test("FaultyServer breaks a blob as its behaviour says, and serves again on the 
     const before = server.url;
     for (const [behaviour, message] of BROKEN) {
       await server.become(behaviour);
-      await assert.rejects(fetchBytes(`${server.url}${blobPath}`), { message }, behaviour);
+      await assert.rejects(fetchBytes(`${server.url}${blobPath}`, 400), { message }, behaviour);
       await server.become("healthy");
       assert.equal(server.url, before);
       assert.equal((await fetchBytes(`${server.url}${blobPath}`)).answer.statusCode, 200);

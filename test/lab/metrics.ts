@@ -2,6 +2,7 @@
 
 import { request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { PATIENCE_MS } from "./daemon.ts";
 
 export interface Scrape {
   readonly text: string;
@@ -44,7 +45,7 @@ export function parseMetrics(text: string): Scrape {
 export async function untilMetrics(
   where: Where,
   wanted: (values: Scrape["values"]) => boolean,
-  { timeoutMs = 10_000 } = {},
+  { timeoutMs = PATIENCE_MS } = {},
 ): Promise<Scrape> {
   const endsAtMs = performance.now() + timeoutMs;
   let last = "nothing was answered";

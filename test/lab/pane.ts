@@ -2,10 +2,10 @@
 // the terminal shows is read, and it can be resized.
 
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { startDaemon } from "./daemon.ts";
+import { PATIENCE_MS, startDaemon } from "./daemon.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface Pane {
@@ -20,7 +20,7 @@ export interface Pane {
   resize(width: number, height: number): void;
   /** A format of tmux(1): "#{alternate_on}". */
   ask(format: string): string;
-  /** How many bytes were written to it so far. */
+  /** How many bytes were written to it so far, once no more come: what is shown may be counted a moment later. */
   written(): Promise<number>;
   /** What was written since there were so many bytes. */
   bytesSince(start: number): Promise<string>;
@@ -32,6 +32,8 @@ export function paneMissing(): string | false {
 }
 
 const LOOK_MS = 50;
+/** So many looks later there is nothing more on its way. */
+const SETTLED_LOOKS = 6;
 
 /** Runs `script` with sh in a terminal of 80×24, which stays when it has ended. */
 export async function startPane(
@@ -64,7 +66,7 @@ export async function startPane(
   return {
     show,
     showColours: () => tmux("capture-pane", "-p", "-e"),
-    async until(wanted, { timeoutMs = 10_000 } = {}) {
+    async until(wanted, { timeoutMs = PATIENCE_MS } = {}) {
       const holds = (): boolean => (wanted instanceof RegExp ? wanted.test(show()) : wanted(show()));
       await untilTrue(holds, () => `The terminal does not show ${wanted}:\n${show()}`, timeoutMs);
       return show();
@@ -72,13 +74,21 @@ export async function startPane(
     type: (key) => void tmux("send-keys", key),
     resize: (width, height) => void tmux("resize-window", "-x", `${width}`, "-y", `${height}`),
     ask: (format) => tmux("display-message", "-p", format).trim(),
-    written: async () => (await stat(log as string)).size,
+    async written() {
+      const sizes: number[] = [];
+      const isSettled = (): boolean => {
+        sizes.unshift(statSync(log as string).size);
+        return sizes[0] === sizes[SETTLED_LOOKS];
+      };
+      await untilTrue(isSettled, () => `More and more is written: ${sizes}`);
+      return sizes[0] ?? 0;
+    },
     bytesSince: async (start) => (await readFile(log as string)).subarray(start).toString(),
   };
 }
 
 /** A terminal says nothing of itself when it changes: it is looked at again and again. */
-async function untilTrue(holds: () => boolean, describe: () => string, timeoutMs = 10_000): Promise<void> {
+async function untilTrue(holds: () => boolean, describe: () => string, timeoutMs = PATIENCE_MS): Promise<void> {
   const endsAt = performance.now() + timeoutMs;
   while (!holds()) {
     if (performance.now() > endsAt) throw new Error(describe());

@@ -32,14 +32,30 @@ export function findLeaks(texts: ReadonlyMap<string, string>, secrets: readonly 
 
 /** The files below a folder that others than their owner can read, and those that `isFree` does not excuse. */
 export async function readWritten(folder: string, isFree: (path: string) => boolean): Promise<Map<string, string>> {
-  const names = await readdir(folder, { recursive: true });
   const texts = new Map<string, string>();
-  for (const path of names.map((name) => join(folder, name))) {
+  for (const path of await listBelow(folder)) {
     const stats = await stat(path).catch(() => null);
     const excused = stats !== null && (stats.mode & 0o077) === 0 && isFree(path);
-    if (stats?.isFile() && !excused) texts.set(path, await readFile(path, "latin1"));
+    if (stats?.isFile() && !excused) texts.set(path, await readFile(path, "latin1").catch(ifGone("")));
   }
   return texts;
+}
+
+/** Also while folders come and go in it, as a running agent and a containerd make them. */
+async function listBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(ifGone([]));
+  const inner = entries.map((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? listBelow(path) : [path];
+  });
+  return (await Promise.all(inner)).flat();
+}
+
+function ifGone<T>(value: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === "ENOENT") return value;
+    throw error;
+  };
 }
 
 /** The command lines of a process and all that it has started and that still run. */

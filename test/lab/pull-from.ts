@@ -2,6 +2,7 @@
 
 import type { LabAgent } from "./agent.ts";
 import { type Containerd, forgetImage } from "./containerd.ts";
+import { PATIENCE_MS } from "./daemon.ts";
 import type { GuardedRegistry } from "./guarded-registry.ts";
 
 /** Any containerd of the laboratory. */
@@ -9,7 +10,7 @@ type Puller = Pick<Containerd, "cri" | "dir">;
 
 async function pull(containerd: Puller, registry: string): Promise<void> {
   const image = `${registry}/lab/hello:1.0`;
-  await containerd.cri.pullImage(image, { timeoutMs: 10_000 });
+  await containerd.cri.pullImage(image, { timeoutMs: PATIENCE_MS });
   await forgetImage(containerd, image);
 }
 

@@ -2,11 +2,12 @@
 
 import { watch } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { PATIENCE_MS } from "./daemon.ts";
 
 /** The text of `path`, null while there is none, once `wanted` holds for it. `root` is an existing folder above it. */
 export async function untilFile(
   path: string,
-  { root, wanted, timeoutMs = 10_000 }: { root: string; wanted: (text: string | null) => boolean; timeoutMs?: number },
+  { root, wanted }: { root: string; wanted: (text: string | null) => boolean },
 ): Promise<string | null> {
   const { promise, resolve, reject } = Promise.withResolvers<string | null>();
   let last: string | null = null;
@@ -17,7 +18,8 @@ export async function untilFile(
   const watcher = watch(root, { recursive: true }, () => void look());
   // Node's recursive watch on Linux does not see a folder that is renamed away.
   const again = setInterval(() => void look(), 100);
-  const timer = setTimeout(() => reject(new Error(`"${path}" did not become what was wanted:\n${last}`)), timeoutMs);
+  const fail = () => reject(new Error(`"${path}" did not become what was wanted:\n${last}`));
+  const timer = setTimeout(fail, PATIENCE_MS);
   await look();
   return promise.finally(() => {
     watcher.close();

@@ -27,7 +27,7 @@ export interface Workspace extends AsyncDisposable {
 export async function createWorkspace(): Promise<Workspace> {
   const dir = await realpath(await mkdtemp(join(tmpdir(), "mirror-agent-")));
   const ends = new AsyncDisposableStack();
-  ends.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
+  ends.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 10 })); // what was killed may still write
   return {
     dir,
     async folder(name) {

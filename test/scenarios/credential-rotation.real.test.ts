@@ -22,6 +22,7 @@ import { googleGuard } from "../lab/guarded-registry.ts";
 import { makeImageFiles } from "../lab/image-files.ts";
 import { CONTAINERD_VERSIONS, labMissing } from "../lab/parts.ts";
 import { pullFrom, untilSettled } from "../lab/pull-from.ts";
+import { quickest } from "../lab/quickest.ts";
 import { createWorkspace } from "../lab/workspace.ts";
 
 const skip = labMissing();
@@ -33,22 +34,11 @@ const PROBE = "probe: { interval: 1s, timeout: 1s }";
 /** Waits until a registry's hosts.toml holds a text. */
 async function untilHostsHold(containerd: Containerd, registry: string, text: string): Promise<void> {
   const path = join(containerd.certsDir, registry, "hosts.toml");
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 30_000;
   while (!(await readFile(path, "utf8")).includes(text)) {
     if (performance.now() > end) throw new Error(`${path} does not come to hold what it should`);
     await delay(5);
   }
-}
-
-/** How long something takes, in milliseconds, where the machine has time for it in one of three tries. */
-async function quickest(change: () => Promise<void>): Promise<number> {
-  const times: number[] = [];
-  while (times.length < 3) {
-    const start = performance.now();
-    await change();
-    times.push(performance.now() - start);
-  }
-  return Math.min(...times);
 }
 
 const headerOf = (place: GuardedPlace): string =>
@@ -110,19 +100,23 @@ agent:
     await assertPullsFrom(mirror.registry.url);
 
     empty.registry.guard = { ...empty.registry.guard, admits: (header) => header === `Basic ${headerOf(empty)}` };
-    const passwordMs = await quickest(async () => {
+    const passwordMs = await quickest(1000, async () => {
       empty.tokens.account = { username: "mirror", password: `secret-${crypto.randomUUID()}` };
+      const startMs = performance.now();
       await writeDockerConfig(workspace, "empty.json", [empty]);
       await untilHostsHold(containerd, "gcr.io", headerOf(empty));
+      return performance.now() - startMs;
     });
     assert.ok(passwordMs < 1000, `a password took ${passwordMs} ms`);
 
-    const keyMs = await quickest(async () => {
+    const keyMs = await quickest(1000, async () => {
       const other = await startGoogleServer(workspace, null);
       google.registry.guard = googleGuard(other);
+      const startMs = performance.now(); // making a key takes a second itself on a busy machine
       await writeSecretFile(workspace, "key.json", other.keyJson);
       while (other.tokens[0] === undefined) await delay(5);
       await untilHostsHold(containerd, "gcr.io", other.tokens[0]);
+      return performance.now() - startMs;
     });
     assert.ok(keyMs < 1000, `a key took ${keyMs} ms`);
     await assertPullsFrom(mirror.registry.url);
