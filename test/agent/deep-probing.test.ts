@@ -67,7 +67,7 @@ class Watcher {
     { config, text }: { config: MirrorConfig; text: string },
   ): Probing {
     const client = new HttpClient();
-    const send = createSend(client, { tls: PLAIN_TLS, proxy: NO_PROXY_ENVIRONMENT, timeoutMs: 1000 });
+    const send = createSend(client, { tls: PLAIN_TLS, proxy: NO_PROXY_ENVIRONMENT, timeoutMs: 5000 });
     const auth = new EndpointAuth({ origin: this.#mirror.url, send, nowMs: Date.now });
     const probing = new Probing({
       client,
@@ -113,7 +113,7 @@ async function withScene(options: SceneOptions, use: (scene: Scene) => Promise<v
   assert.ok(config);
   const agent = {
     ...config.agent,
-    probe: { intervalMs: 20, timeoutMs: 500, fall: 2, rise: 2 },
+    probe: { intervalMs: 20, timeoutMs: 2000, fall: 2, rise: 2 },
     jitter: { failoverMs: 0, failbackMs: 0 },
   };
   const watcher = new Watcher(mirror);

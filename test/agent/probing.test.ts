@@ -52,7 +52,7 @@ async function probe(workspace: Workspace, setting: Setting): Promise<string> {
     isServedWithout: () => true,
     nowMs: Date.now,
   });
-  const text = "agent: { probe: { interval: 1s, timeout: 1s } }";
+  const text = "agent: { probe: { interval: 10s, timeout: 10s } }";
   const { config } = parseConfig(text);
   const inForce = { config, text, tlsFiles: new Map(), issues: [], names: [] } as ValidConfig;
   probing.follow({ inForce, endpoints: [{ role: setting.role, url, ...rest }] });
@@ -85,7 +85,7 @@ const ROWS: readonly (readonly [string, Setting, RegExp])[] = [
 ];
 
 for (const [name, setting, expected] of ROWS) {
-  test(`Probing ${name}`, { timeout: 10_000 }, async () => {
+  test(`Probing ${name}`, { timeout: 30_000 }, async () => {
     await using workspace = await createWorkspace();
     assert.match(await probe(workspace, setting), expected);
   });
@@ -136,7 +136,7 @@ async function startProbes(url: string, healthOf: () => EndpointHealth) {
   });
   const mirror = endpoint(url);
   const follow = (interval: string): void => {
-    const text = `agent: { probe: { interval: ${interval}, timeout: 1s } }`;
+    const text = `agent: { probe: { interval: ${interval}, timeout: 10s } }`;
     const { config } = parseConfig(text);
     const inForce = { config, text, tlsFiles: new Map(), issues: [], names: [] } as ValidConfig;
     probing.follow({ inForce, endpoints: [mirror] });
@@ -165,7 +165,7 @@ test("Probing asks on a new connection when a pull begins or stalls, which may f
   assert.match(await probes.probe(), /^refused: /);
 });
 
-test("Probing goes by another interval at once", { timeout: 10_000 }, async () => {
+test("Probing goes by another interval at once", { timeout: 30_000 }, async () => {
   await using server = await startKeepingServer();
   await using probes = await startProbes(server.url, () => UP);
   assert.equal(await probes.follow("30m"), "up");
