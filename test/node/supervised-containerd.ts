@@ -58,7 +58,7 @@ export async function startSupervised(workspace: Workspace, options: SupervisedO
     await endContainers(socket);
     await daemon.kill();
     const pid = Number(await readFile(join(dir, "pid"), "utf8"));
-    while (isAlive(pid)) await delay(10);
+    while (pid > 0 && isAlive(pid)) await delay(10); // it may have been ended while it wrote the number
   });
   for (let problem: string | null = ""; problem !== null; await delay(20)) {
     problem = await findCriProblem(socket, AbortSignal.timeout(20_000));

@@ -5,7 +5,7 @@ import { writeSync } from "node:fs";
 import { planTakeover, type TakeoverWish } from "../../src/core/containerd-config/plan-takeover.ts";
 import { Secret } from "../../src/core/credentials/secret.ts";
 import { observeContainerd } from "../../src/node/containerd.ts";
-import { performTakeover, resumeTakeover, USUAL_POLICY } from "../../src/node/restart.ts";
+import { performTakeover, type RestartPolicy, resumeTakeover, USUAL_POLICY } from "../../src/node/restart.ts";
 import { RestartMemory } from "../../src/node/restart-memory.ts";
 import { createRestartPorts } from "../../src/node/restart-ports.ts";
 
@@ -18,6 +18,8 @@ export interface PassArguments {
   readonly killAt: string | null;
   /** Of the credential that config.toml is to hold for "m:5000"; null: none. */
   readonly password: string | null;
+  /** Where it is other than usual. */
+  readonly policy: Partial<RestartPolicy>;
 }
 
 const args: PassArguments = JSON.parse(process.argv[2] ?? "");
@@ -29,7 +31,7 @@ const options = { restartCommand, stateDir, wanted: certsDir, backUp: async () =
 const onStep = (step: string): void => {
   if (step === args.killAt) process.kill(process.pid, "SIGKILL");
 };
-const policy = { ...USUAL_POLICY, answersWithinMs: 3000, settlesWithinMs: 1000 };
+const policy = { ...USUAL_POLICY, ...args.policy };
 
 async function openRun() {
   return { memory, ports: { ...createRestartPorts(await observeContainerd(places, signal), options), onStep }, policy };

@@ -267,7 +267,7 @@ for (const version of CONTAINERD_VERSIONS) {
     // Mirrors beside config_path load in "config dump" and fail in the plugin.
     const newText = `${plan.edit.newText}  mirrors."x".endpoint = ["http://x"]\n`;
     const ports = await portsOf(node, { findLoadProblem: async () => null });
-    const run = { memory: node.memory, ports, policy: { ...POLICY, answersWithinMs: 4000 } };
+    const run = { memory: node.memory, ports, policy: { ...POLICY, answersWithinMs: 10_000 } };
     const outcome = await performTakeover({ ...plan, edit: { ...plan.edit, newText } }, run, signal);
     assert.ok(outcome.kind === "failed");
     assert.match(outcome.because, /CRI plugin is not loaded/);
@@ -286,7 +286,7 @@ test("takeover rolls back where containerd does not start with the new configura
     startsIf: (dir) => `! grep -q config_path ${dir}/etc/containerd/config.toml`,
   });
   const before = await readFile(node.containerd.configPath, "utf8");
-  const run = { memory: node.memory, ports: await portsOf(node), policy: { ...POLICY, answersWithinMs: 2000 } };
+  const run = { memory: node.memory, ports: await portsOf(node), policy: { ...POLICY, answersWithinMs: 10_000 } };
   const plan = planTakeover(await observe(node), wishOf(node), node.memory.now);
   assert.ok(plan.kind === "change");
   const outcome = await performTakeover(plan, run, signal);
@@ -300,7 +300,8 @@ test("takeover lets a pull in flight finish before the restart, and containers o
   const other = async () => `version = 2\n${R2}  config_path = "ETC/other"\n`;
   const node = await makeNode(workspace, "1.7", { config: other });
   const { containerd } = node;
-  const files = filesOf(buildImage({ layerSizes: [3000] }), "lab/hello", "1.0");
+  const image = buildImage({ layerSizes: [3000] });
+  const files = filesOf(image, "lab/hello", "1.0");
   await using slow = await startFaultyServer({ source: { files } });
   const etc = relative(workspace.dir, join(containerd.dir, "etc/containerd"));
   await workspace.file(`${etc}/other/gcr.io/hosts.toml`, `server = "${slow.url}"\n\n[host]\n`);
@@ -310,6 +311,9 @@ test("takeover lets a pull in flight finish before the restart, and containers o
   const pull = containerd.cri.pullImage(IMAGE, { timeoutMs: 60_000 }).then(() => {
     pulled = true;
   });
+  // Between a manifest and a layer there is nothing to be seen of a pull.
+  const layer = image.layers[0]?.digest ?? "";
+  while (!slow.requests.some(({ url }) => url.endsWith(layer))) await delay(10);
   while ((await countPullsInFlight(containerd.socket, signal)) === 0) await delay(10);
 
   let pulledBefore: boolean | null = null;
