@@ -19,7 +19,7 @@ test("run tells systemd READY in time for TimeoutStartSec=, also while the first
   await writer.waitForLine((line) => line === "locked");
   const systemd = await startNotifyReceiver(workspace);
   const agent = await startAgent(workspace, { root, config: CONFIG, env: { NOTIFY_SOCKET: systemd.path } });
-  await systemd.until(/^READY=1/, { timeoutMs: 18_000 });
+  await systemd.until(/^READY=1/, { timeoutMs: 20_000 });
   await writer.kill();
   const { routes } = await agent.untilStatus(({ config }) => config.state === "applied");
   assert.equal(routes.length, 1);

@@ -33,7 +33,7 @@ async function makeNode(workspace: Workspace): Promise<Node> {
   const own = `  - { endpoint: "${mirror.url}", hosts: [gcr.io] }\n`;
   const config = (metrics: string, mirrors = own): string =>
     `registryMirrors:\n${mirrors}agent:
-  probe: { interval: 300ms, timeout: 200ms }
+  probe: { interval: 500ms, timeout: 500ms }
   upstreams: { gcr.io: { endpoint: "${upstream.url}" }, quay.io: { endpoint: "${upstream.url}" } }
   metrics: ${metrics}\n`;
   return {
@@ -162,7 +162,9 @@ test("run moves, closes and opens metrics as the config says, without a restart"
   });
   await agent.configure(node.config(`{ listen: "127.0.0.1:${port}" }`));
   await untilMetrics({ port }, (values) => values.has('mirror_agent_config_state{state="applied"}'));
-  assert.equal(agent.lines.filter((line) => line.startsWith("Metrics are ")).length, 4);
+  const told = () => agent.lines.filter((line) => line.startsWith("Metrics are "));
+  await agent.waitForLine(() => told().length >= 4); // it serves before it says so
+  assert.equal(told().length, 4);
 });
 
 test("run warns once of a port in use and a folder that is missing, routes on, and tries again", async () => {
@@ -184,9 +186,9 @@ test("run warns once of a port in use and a folder that is missing, routes on, a
   other.close();
   await workspace.folder("missing");
   await untilMetrics({ port }, (values) => values.has('mirror_agent_config_state{state="applied"}'), {
-    timeoutMs: 20_000,
+    timeoutMs: 40_000,
   });
-  await agent.waitForLine((line) => line === `Metrics are written to ${missing}/a.prom`, { timeoutMs: 20_000 });
+  await agent.waitForLine((line) => line === `Metrics are written to ${missing}/a.prom`);
   assert.equal(warnings().length, 2, "each is said once");
 });
 
