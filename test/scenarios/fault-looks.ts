@@ -76,12 +76,14 @@ async function setUp(workspace: Workspace): Promise<Scene> {
   const authority = makeAuthority();
   const origin = await startRegistry(workspace, "origin");
   const options = {
-    tls: authority.issue(["IP:127.0.0.1"]),
+    tls: authority.issue(["IP:127.0.0.1", "IP:127.0.0.2"]),
     expiredTls: authority.issue(["IP:127.0.0.1"], { expired: true }),
     source: { upstream: origin.url },
   };
-  const start = async (): Promise<FaultyServer> => {
-    const server = await startFaultyServer(options);
+  // The port of a server that refuses is free for others: on an address of its own it stays so.
+  const start = async (behaviour?: Fault["behaviour"]): Promise<FaultyServer> => {
+    const refuses = behaviour === "refused" || behaviour === "flapping";
+    const server = await startFaultyServer({ ...options, host: refuses ? "127.0.0.2" : "127.0.0.1" });
     workspace.onEnd(() => server.close());
     return server;
   };
@@ -91,7 +93,7 @@ async function setUp(workspace: Workspace): Promise<Scene> {
     const image = buildImage({ seed: fault.name, layerSizes: [3000, 20_000] });
     await pushImage(image, { url: origin.url, repository, tag: "1.0" });
     const registry = `${fault.name}.test`;
-    subjects.push({ fault, registry, image: `${registry}/${repository}:1.0`, mirror: await start() });
+    subjects.push({ fault, registry, image: `${registry}/${repository}:1.0`, mirror: await start(fault.behaviour) });
   }
   const upstream = await start();
   const ca = await workspace.file("ca.pem", authority.cert);
@@ -171,7 +173,7 @@ async function watchAgent(scene: Scene, looks: Looks): Promise<ReadonlyMap<strin
       "up",
       subjects.map(({ mirror }) => mirror),
     ),
-    { timeoutMs: 30_000 },
+    { timeoutMs: 60_000 },
   );
   const heal = await breakMirrors(scene, () => true);
   const flapping = subjects.filter(({ fault }) => fault.behaviour === "flapping");
@@ -182,7 +184,7 @@ async function watchAgent(scene: Scene, looks: Looks): Promise<ReadonlyMap<strin
         "down",
         noticed.map(({ mirror }) => mirror),
       ),
-      { timeoutMs: 40_000 },
+      { timeoutMs: 90_000 },
     ),
     ...flapping.map(({ mirror }) => flap(agent, mirror)),
   ]);

@@ -50,17 +50,18 @@ interface Servers {
 async function startSubjects(workspace: Workspace): Promise<Servers & { subjects: Subject[] }> {
   const authority = makeAuthority();
   const options = {
-    tls: authority.issue(["IP:127.0.0.1"]),
+    tls: authority.issue(["IP:127.0.0.1", "IP:127.0.0.2"]),
     expiredTls: authority.issue(["IP:127.0.0.1"], { expired: true }),
     source: { files: filesOf(IMAGE, "lab/hello", "1.0") },
   };
-  const start = async (): Promise<FaultyServer> => {
-    const server = await startFaultyServer(options);
+  // The port of a server that refuses is free for others: on an address of its own it stays so.
+  const start = async (fault?: Subject["fault"]): Promise<FaultyServer> => {
+    const server = await startFaultyServer({ ...options, host: fault === "refused" ? "127.0.0.2" : "127.0.0.1" });
     workspace.onEnd(() => server.close());
     return server;
   };
   const subjects = await Promise.all(
-    FAULTS.map(async ([fault, reason]) => ({ registry: `${fault}.test`, fault, reason, mirror: await start() })),
+    FAULTS.map(async ([fault, reason]) => ({ registry: `${fault}.test`, fault, reason, mirror: await start(fault) })),
   );
   const refused = subjects.find(({ fault }) => fault === "status-401");
   const auths = { [refused?.mirror.url ?? ""]: { username: "puller", password: "wrong" } };

@@ -67,7 +67,7 @@ const asksFor = (server: FaultyServer, text: string, as: Behaviour) =>
 
 /** Resolves when containerd has asked the server for this. */
 async function untilAsked(server: FaultyServer, text: string, as: Behaviour): Promise<void> {
-  for (const end = Date.now() + 10_000; asksFor(server, text, as).length === 0; ) {
+  for (const end = Date.now() + 30_000; asksFor(server, text, as).length === 0; ) {
     assert.ok(Date.now() < end, `containerd asks for ${text}`);
     await delay(20);
   }

@@ -2,6 +2,7 @@
 // containerd, beside one that has the same trouble and was not told to restart anything. Takes the minute of grace.
 
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { startAgent } from "../lab/agent.ts";
 import { makeAuthority } from "../lab/certificates.ts";
@@ -10,7 +11,7 @@ import { buildImage } from "../lab/image.ts";
 import { filesOf } from "../lab/image-files.ts";
 import { labMissing } from "../lab/parts.ts";
 import { createWorkspace, type Workspace } from "../lab/workspace.ts";
-import { startSupervised } from "../node/supervised-containerd.ts";
+import { type SupervisedContainerd, startSupervised } from "../node/supervised-containerd.ts";
 
 const IMAGE = "gcr.io/lab/hello:1.0";
 const FILES = filesOf(buildImage({ layerSizes: [1000] }), "lab/hello", "1.0");
@@ -31,13 +32,17 @@ async function startNode(workspace: Workspace, restart: "on-hang" | "when-needed
     agent: {
       probe: { interval: "1s", timeout: "500ms" },
       upstreams: { "gcr.io": { endpoint: upstream.url, caCertPath } },
-      containerd: { restart, restartCommand: containerd.restartCommand },
+      containerd: { restart, restartCommand: ["sh", "-c", restartWhenTold(containerd)] },
     },
   });
   const agent = await startAgent(workspace, { root: containerd.dir, config, cannotClose: true });
   await agent.untilStatus(({ endpoints }) => endpoints[0]?.state === "up");
   return { mirror, upstream, containerd, agent };
 }
+
+/** Waits until the test has looked at a containerd that was not restarted yet. */
+const restartWhenTold = ({ dir, restartCommand }: SupervisedContainerd): string =>
+  `while [ ! -e ${dir}/go ]; do sleep 0.05; done; ${restartCommand.at(-1)}`;
 
 /** Has the node's mirror fall silent with a pull at it; gives how the pull ends. */
 async function hang({ mirror, containerd, agent }: Awaited<ReturnType<typeof startNode>>): Promise<Promise<string>[]> {
@@ -46,7 +51,7 @@ async function hang({ mirror, containerd, agent }: Awaited<ReturnType<typeof sta
     () => "pulled",
     () => "failed",
   );
-  await agent.waitForLine((line) => line.includes("Cannot free pulls that hang: "), { timeoutMs: 20_000 });
+  await agent.waitForLine((line) => line.includes("Cannot free pulls that hang: "), { timeoutMs: 60_000 });
   return [pull];
 }
 
@@ -65,9 +70,10 @@ test("run restarts containerd for a pull that hangs and cannot be freed, once, w
   const { agent, containerd, upstream } = allowed;
   await agent.waitForLine((line) => line.includes("Restarting containerd: pulls have hung at "), GRACE);
   assert.equal(await containerd.starts(), 1, "it was told before");
+  await writeFile(`${containerd.dir}/go`, "");
   await agent.waitForLine((line) => line.includes("containerd was restarted; pulls that hung begin anew"), GRACE);
   assert.equal(await pull, "failed");
-  await containerd.cri.pullImage(IMAGE, { timeoutMs: 10_000 });
+  await containerd.cri.pullImage(IMAGE, { timeoutMs: 30_000 });
   assert.ok(upstream.requests.length > 0);
   assert.equal(await containerd.starts(), 2);
   assert.equal(await other.containerd.starts(), 1, "the other was not asked to");

@@ -9,7 +9,7 @@ import { lookAtFaults } from "./fault-looks.ts";
 
 test("explain, doctor and the journal name each fault of a mirror in words", {
   skip: labMissing(),
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   await using workspace = await createWorkspace();
   const unnamed: string[] = [];

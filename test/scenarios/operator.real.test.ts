@@ -93,7 +93,7 @@ agent:
   assert.deepEqual(await failures(), []);
   assert.equal((await run(containerd, "doctor")).code, 0);
 
-  await containerd.cri.pullImage("gcr.io/lab/hello:1.0", { timeoutMs: 10_000 });
+  await containerd.cri.pullImage("gcr.io/lab/hello:1.0", { timeoutMs: 30_000 });
   await mirror.become("status-404");
   assert.match((await run(containerd, "doctor")).stdout, /warn images +only the upstream has gcr\.io\/lab\/hello:1\.0/);
 

@@ -324,7 +324,7 @@ for (const isKilledToo of [false, true]) {
     const script = `if [ ! -e ${marker} ]; then echo $$ > ${marker}; while [ ! -e ${marker}-go ]; do sleep 0.05; done; fi; ${restart}`;
     const config = configOf(node, { restartCommand: ["sh", "-c", script] });
     const first = await startAgent(workspace, { root: containerd.dir, config });
-    const pid = Number(await readWhenThere(marker));
+    const pid = Number(await readWhenThere(marker, /\n/));
     await first.kill();
     if (isKilledToo) process.kill(pid, "SIGKILL");
     await writeFile(`${marker}-go`, "");
@@ -413,10 +413,11 @@ async function restartContainerd({ containerd }: Node): Promise<void> {
   await promisify(execFile)(file, args);
 }
 
-async function readWhenThere(path: string): Promise<string> {
+/** The text of a file, once it is there and holds what is wanted: who has made it may not have written yet. */
+async function readWhenThere(path: string, wanted = /^/): Promise<string> {
   for (;;) {
     const text = await readFile(path, "utf8").catch(() => null);
-    if (text !== null) return text;
+    if (text !== null && wanted.test(text)) return text;
     await delay(20);
   }
 }

@@ -98,7 +98,8 @@ describe("status --watch", { concurrency: 2 }, () => {
 
   test("shows a daemon's mirror fall and come back, and that the daemon has gone", { skip }, async () => {
     await using workspace = await createWorkspace();
-    const [mirror, upstream] = [await startFaultyServer(), await startFaultyServer()];
+    // The port of a server that refuses is free for others: on an address of its own it stays so.
+    const [mirror, upstream] = [await startFaultyServer({ host: "127.0.0.2" }), await startFaultyServer()];
     workspace.onEnd(() => mirror.close());
     workspace.onEnd(() => upstream.close());
     const agentOf = `{ probe: { interval: 500ms, timeout: 500ms }, upstreams: { gcr.io: { endpoint: "${upstream.url}" } } }`;
@@ -108,9 +109,9 @@ describe("status --watch", { concurrency: 2 }, () => {
     await pane.until(/^1 mirror up\n/);
     await mirror.become("refused");
     await pane.until(/^0 mirrors up, 1 down\ngcr\.io fails over to upstream/);
-    await pane.until(/\d\d:\d\d:\d\d +http:\/\/127\.0\.0\.1:\d+ +down: refused, after \d+ \w+ up/);
+    await pane.until(/\d\d:\d\d:\d\d +http:\/\/127\.0\.0\.2:\d+ +down: refused, after \d+ \w+ up/);
     await mirror.become("healthy");
-    await pane.until(/\d\d:\d\d:\d\d +http:\/\/127\.0\.0\.1:\d+ +up after \d+ \w+ down/, { timeoutMs: 20_000 });
+    await pane.until(/\d\d:\d\d:\d\d +http:\/\/127\.0\.0\.2:\d+ +up after \d+ \w+ down/, { timeoutMs: 60_000 });
     agent.signal("SIGTERM");
     await agent.ended;
     await rm(join(workspace.dir, "run/mirror-agent/status.json"));
