@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Status } from "../../src/report/status.ts";
 import { startAgent } from "../lab/agent.ts";
@@ -18,11 +19,12 @@ import { BAD_DAY, NOW, ORDINARY } from "../report/statuses.ts";
 const skip = paneMissing();
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
-/** Writes a status as the daemon does: whole, and as fresh as the sample was. */
-async function publish(workspace: Workspace, status: object): Promise<void> {
+const laterThanSamples = (): number => Date.now() - Date.parse(NOW);
+
+/** Writes a status as the daemon does: whole, and as fresh as the sample was, or with all its times so much later. */
+async function publish(workspace: Workspace, status: object, laterMs = laterThanSamples()): Promise<void> {
   const path = join(workspace.dir, "run/mirror-agent/status.json");
   await mkdir(dirname(path), { recursive: true });
-  const laterMs = Date.now() - Date.parse(NOW);
   const later = (at: string): string => new Date(Date.parse(at) + laterMs).toISOString();
   await writeFile(`${path}.new`, JSON.stringify(status).replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, later));
   await rename(`${path}.new`, path);
@@ -191,11 +193,14 @@ describe("status --watch", { concurrency: 2 }, () => {
     workspace.onEnd(() => json.kill());
     await text.waitForLine((line) => /^There is no .*mirror-agent is not running here/.test(line));
     await json.waitForLine((line) => /^There is no .*mirror-agent is not running here/.test(line));
-    await publish(workspace, ORDINARY);
+    const laterMs = laterThanSamples(); // another time is news
+    await publish(workspace, ORDINARY, laterMs);
     await text.waitForLine((line) => line === "2 mirrors up");
     await json.waitForLine((line) => line.startsWith("{"));
-    await publish(workspace, { ...ORDINARY, endpoints: ORDINARY.endpoints.map((one) => ({ ...one, latencyMs: 99 })) });
-    await publish(workspace, BAD_DAY);
+    const slower = ORDINARY.endpoints.map((one) => ({ ...one, latencyMs: 99 }));
+    await publish(workspace, { ...ORDINARY, endpoints: slower }, laterMs);
+    await delay(200); // it may be seen alone
+    await publish(workspace, BAD_DAY, laterMs);
     await text.waitForLine((line) => line === "1 mirror up, 1 down, 1 unknown");
     await json.waitForLine((line) => line.startsWith("{") && line.includes("response-timeout"));
     const statuses = json.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Status);
