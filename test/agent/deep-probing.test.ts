@@ -136,7 +136,7 @@ const HIDDEN: readonly (readonly [Behaviour, string])[] = [
   ["wrong-digest", "wrong-digest"],
 ];
 
-describe("Probing finds that a mirror serves no images although /v2/ answers", () => {
+describe("Probing finds that a mirror serves no images although /v2/ answers", { concurrency: true }, () => {
   for (const [behaviour, reason] of HIDDEN) {
     test(`${behaviour} with an image that the node has: ${reason}`, async () => {
       await withScene({ images: [ON_NODE] }, async ({ mirror, next }) => {
