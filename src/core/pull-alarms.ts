@@ -47,7 +47,7 @@ interface AlarmContext {
 /** In probe intervals: the least time from any alarm until a pull that begins is one, and from one stall to the next. */
 const BEGIN_REST = 2;
 const STALL_REST = 0.5;
-/** containerd keeps no connection for later for longer than 30 s (hosts.go: IdleConnTimeout). */
+/** containerd keeps none for later for longer than 30 s (hosts.go: IdleConnTimeout; so it is on 1.6, 1.7 and 2.1). */
 const STUCK_MS = 40_000;
 /** So long after a mirror was asked about, it is known whether it answers. */
 const ANSWERED_MS = 5000;

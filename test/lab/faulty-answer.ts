@@ -81,6 +81,15 @@ export function answerStatus(status: number, headers: Readonly<Record<string, st
   };
 }
 
+/** Wants a token for everything, which it gives itself, to anybody. */
+export const askForToken: Answering = (exchange) => {
+  const { request, response } = exchange;
+  if (request.url?.startsWith("/token")) return void response.end('{"token":"lab"}');
+  if (request.headers.authorization === "Bearer lab") return heal(exchange);
+  const challenge = `Bearer realm="http://${request.headers.host}/token",service="lab"`;
+  return answerStatus(401, { "WWW-Authenticate": challenge })(exchange);
+};
+
 export const answerHtml: Answering = ({ response }) => {
   response.writeHead(200, { "Content-Type": "text/html" });
   response.end("<!doctype html><title>Sign in</title><p>Welcome to this network");

@@ -9,6 +9,7 @@ import type { KeyPair } from "./certificates.ts";
 import {
   answerHtml,
   answerStatus,
+  askForToken,
   corrupt,
   drip,
   type Exchange,
@@ -40,6 +41,8 @@ const ANSWERS = {
   "tls-stalls": staySilent,
   /** The certificate is the expired one. */
   "certificate-expired": heal,
+  /** Well, as a registry without TLS that wants tokens. */
+  tokens: askForToken,
   "status-401": answerStatus(401, { "WWW-Authenticate": 'Basic realm="test"' }),
   "status-403": answerStatus(403),
   "status-404": answerStatus(404),
