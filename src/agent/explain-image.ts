@@ -17,6 +17,7 @@ import { findLogin } from "../core/explain/find-login.ts";
 import { forecastPull } from "../core/explain/forecast.ts";
 import { certsRoots, chooseFolder, folderCandidates } from "../core/explain/hosts-folder.ts";
 import { findLoaded } from "../core/explain/loaded-config.ts";
+import { progressTimeoutMs } from "../core/explain/progress-timeout.ts";
 import { hostOf, type PullHost, type ReadRoute, type RouteOptions, readRoute } from "../core/explain/pull-hosts.ts";
 import { readTls, tlsPaths } from "../core/explain/tls-contents.ts";
 import type { ImageReference } from "../core/image-reference.ts";
@@ -94,7 +95,11 @@ function describeContainerd(reference: ImageReference, { observed, inEffect }: E
     blocked,
     doubts,
     hidden: [],
-    mode: { version, isLocal: pullsLocally(config.images, version) },
+    mode: {
+      version,
+      isLocal: pullsLocally(config.images, version),
+      progressTimeoutMs: progressTimeoutMs(config.images, version),
+    },
     registryTable: config.registry,
     loginOf: (host) => findLogin(config.registry, hostOf(host)),
     containerd: {

@@ -51,7 +51,7 @@ function migrate(plugins: TomlMap): TomlMap {
   return { ...mapAt(plugins, [CRI_V3]), ...pick(old, MOVED), ...pick(inner, MOVED_FROM_CONTAINERD) };
 }
 
-const MOVED = ["registry", "max_concurrent_downloads", "image_pull_with_sync_fs"];
+const MOVED = ["registry", "max_concurrent_downloads", "image_pull_progress_timeout", "image_pull_with_sync_fs"];
 const MOVED_FROM_CONTAINERD = ["disable_snapshot_annotations", "discard_unpacked_layers"];
 
 function pick(table: TomlMap, keys: readonly string[]): TomlMap {

@@ -131,8 +131,8 @@ export function answerTimeoutMs(version: ContainerdVersion): number | null {
   return isAtLeast(version, 2, 3) ? 30_000 : null;
 }
 
-/** After how long without a byte the CRI cancels a whole pull, without trying the next host; null: never. */
-export function progressTimeoutMs(version: ContainerdVersion): number | null {
+/** The default of image_pull_progress_timeout; null where there is no such setting. */
+export function defaultProgressTimeoutMs(version: ContainerdVersion): number | null {
   if (!isAtLeast(version, 1, 7)) return null;
   return isAtLeast(version, 1, 7, 10) ? 300_000 : 60_000;
 }

@@ -2,7 +2,7 @@
 // answers at hand (resolver.go, Resolve; fetcher.go, Fetch). Each thing that is fetched starts at the first server
 // again: containerd does not remember who failed.
 
-import { asksDigestAsBlobAlways, progressTimeoutMs } from "../containerd-config/versions.ts";
+import { asksDigestAsBlobAlways } from "../containerd-config/versions.ts";
 import type { Answer, Answered, HostAnswers, ImageFacts } from "./answers.ts";
 import { isWebPage } from "./describe-answer.ts";
 import { costOf, type PullMode } from "./failure-cost.ts";
@@ -90,7 +90,7 @@ interface Walk {
 }
 
 function walk(asked: readonly AskedHost[], { mode, step, answerOf, may = () => true }: Walk): Forecast {
-  const watchdogMs = mode.isLocal ? progressTimeoutMs(mode.version) : null;
+  const watchdogMs = mode.isLocal ? mode.progressTimeoutMs : null;
   let delayMs = 0;
   for (const [at, one] of asked.entries()) {
     const answer = answerOf(one.answers);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { pullsByTransfer } from "../../../src/core/containerd-config/versions.ts";
 import type { Answer, HostAnswers } from "../../../src/core/explain/answers.ts";
 import { type AskedHost, type Forecast, forecastPull } from "../../../src/core/explain/forecast.ts";
+import { progressTimeoutMs } from "../../../src/core/explain/progress-timeout.ts";
 import type { PullHost } from "../../../src/core/explain/pull-hosts.ts";
 
 type Release = readonly [major: number, minor: number, patch: number];
@@ -242,7 +243,8 @@ for (const {
   test(`forecastPull(): ${name}`, () => {
     const [major, minor, patch] = release;
     const version = { major, minor, patch };
-    const mode = { version, isLocal: isLocal ?? !pullsByTransfer(version) };
+    const timeoutMs = progressTimeoutMs({}, version);
+    const mode = { version, isLocal: isLocal ?? !pullsByTransfer(version), progressTimeoutMs: timeoutMs };
     const forecast = forecastPull([first, second], { mode, isDigest, image: { digest: "sha256:a", layers, problem } });
     assert.deepEqual({ ...forecast, ...expected }, forecast);
   });
